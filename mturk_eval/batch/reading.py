@@ -1,0 +1,307 @@
+"""Reading a batch folder: everything is checked, every problem is told with file and row."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from pydantic import ValidationError
+
+from mturk_eval.batch.record import (
+    ANSWERS_COLUMNS,
+    HITS_COLUMNS,
+    STIMULI_COLUMNS,
+    TRIALS_COLUMNS,
+    Batch,
+    BatchSettings,
+)
+from mturk_eval.config import describe_validation_error
+from mturk_eval.errors import BatchError
+from mturk_eval.trials import (
+    HIGHEST_RATING,
+    LOWEST_RATING,
+    Choice,
+    HitSpec,
+    Kind,
+    Role,
+    SatisfactionTrial,
+    Stimulus,
+    Trial,
+    TwoAfcTrial,
+)
+
+
+def read_batch(folder: Path, *, verify_images: bool = True) -> Batch:
+    """Read and check a batch folder.
+
+    Parameters
+    ----------
+    folder : Path
+    verify_images : bool, default True
+        Whether to compare every image's bytes with its digest in stimuli.csv.
+
+    Raises
+    ------
+    BatchError
+        With every problem found: missing or changed files, unknown stimuli, trials that are in no
+        HIT or in two, unbalanced sides, wrong answers.
+    """
+    if not (folder / "batch.toml").is_file():
+        raise BatchError(folder, ["batch.toml is not there; make a batch with `generate`"])
+    problems: list[str] = []
+    settings = _read_settings(folder / "batch.toml", problems)
+    if settings is None:
+        raise BatchError(folder, problems)
+    stimuli = _read_stimuli(folder, problems, verify_images=verify_images)
+    trials = _read_trials(folder, settings.kind, stimuli, problems)
+    hits = _read_hits(folder, trials, problems)
+    answers = _read_answers(folder, settings.kind, trials, problems)
+    problems += _unbalanced(trials.values())
+    if problems:
+        raise BatchError(folder, problems)
+    return Batch(
+        settings=settings, stimuli=tuple(stimuli.values()), hits=hits, catch_answers=answers
+    )
+
+
+def _read_settings(path: Path, problems: list[str]) -> BatchSettings | None:
+    try:
+        return BatchSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problems.append(f"batch.toml: not a readable TOML file: {error}")
+    except ValidationError as error:
+        problems += describe_validation_error("batch.toml", error).splitlines()
+    return None
+
+
+def _rows(
+    folder: Path, name: str, columns: Sequence[str], problems: list[str]
+) -> list[tuple[str, dict[str, str]]]:
+    """The rows of a CSV file with their place (``trials.csv, row 7``); the header is row 1."""
+    path = folder / name
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [column for column in columns if column not in (reader.fieldnames or ())]
+            if missing:
+                problems.append(f"{name}: column {', '.join(missing)} is missing")
+                return []
+            rows = []
+            for row in reader:
+                where = f"{name}, row {reader.line_num}"
+                if None in row or None in row.values():
+                    problems.append(f"{where}: not as many cells as the header")
+                else:
+                    rows.append((where, row))
+            return rows
+    except FileNotFoundError:
+        problems.append(f"{name}: the file is missing")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        problems.append(f"{name}: not a readable CSV file: {error}")
+    return []
+
+
+def _read_stimuli(folder: Path, problems: list[str], *, verify_images: bool) -> dict[str, Stimulus]:
+    stimuli: dict[str, Stimulus] = {}
+    for where, row in _rows(folder, "stimuli.csv", STIMULI_COLUMNS, problems):
+        try:
+            stimulus = Stimulus(
+                id=row["stimulus_id"],
+                role=_one_of(row, "role", ("original", "reconstruction")),
+                image=_filled(row, "image"),
+                method=_filled(row, "method"),
+                target_bpp=_optional_float(row, "target_bpp"),
+                bpp=_optional_float(row, "bpp"),
+                bytes=_whole(row, "bytes") if row["bytes"] else None,
+                encoded_path=row["encoded_path"],
+                width_px=_whole(row, "width"),
+                height_px=_whole(row, "height"),
+                sha256=_filled(row, "sha256"),
+                path=_filled(row, "path"),
+                encoder=row["encoder"],
+                settings=row["settings"],
+                state=_one_of(row, "state", ("ok", "unreachable")),
+            )
+        except ValueError as error:
+            problems.append(f"{where}, {error}")
+            continue
+        if not stimulus.id or stimulus.id in stimuli:
+            problems.append(f"{where}, stimulus_id: {stimulus.id!r} is empty or stands twice")
+        stimuli[stimulus.id] = stimulus
+        problem = _image_problem(folder, stimulus) if verify_images else None
+        if problem:
+            problems.append(f"{where}, path: {problem}")
+    return stimuli
+
+
+def _image_problem(folder: Path, stimulus: Stimulus) -> str | None:
+    path = folder / stimulus.path
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return f"{stimulus.path} lies outside the batch folder"
+    if not path.is_file():
+        return f"{stimulus.path} is missing"
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != stimulus.sha256:
+        return f"{stimulus.path} has changed: its bytes are not those of sha256 {stimulus.sha256}"
+    size = _png_size(data)
+    if size is not None and size != (stimulus.width_px, stimulus.height_px):
+        return f"{stimulus.path} is {size[0]}×{size[1]}, not as columns width and height say"
+    return None
+
+
+def _png_size(data: bytes) -> tuple[int, int] | None:
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        return None
+    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+
+
+def _read_trials(
+    folder: Path, kind: Kind, stimuli: Mapping[str, Stimulus], problems: list[str]
+) -> dict[str, Trial]:
+    trials: dict[str, Trial] = {}
+    for where, row in _rows(folder, "trials.csv", TRIALS_COLUMNS[kind], problems):
+        columns = TRIALS_COLUMNS[kind][5:]
+        unknown = [column for column in columns if row[column] not in stimuli]
+        for column in unknown:
+            problems.append(f"{where}, {column}: stimulus {row[column]!r} is not in stimuli.csv")
+        if unknown:
+            continue
+        shown = {column: stimuli[row[column]] for column in columns}
+        try:
+            role = cast(Role, _one_of(row, "role", get_args(Role)))
+            _one_of(row, "kind", (kind,))
+            trial: Trial
+            if kind == "satisfaction":
+                trial = SatisfactionTrial(id=_filled(row, "trial_id"), role=role, **shown)
+            else:
+                trial = TwoAfcTrial(id=_filled(row, "trial_id"), role=role, **shown)
+        except ValueError as error:
+            problems.append(f"{where}, {error}")
+            continue
+        if trial.id in trials:
+            problems.append(f"{where}, trial_id: {trial.id!r} stands twice")
+        problem = _trial_problem(trial)
+        if problem:
+            problems.append(f"{where}, {problem}")
+        trials[trial.id] = trial
+    return trials
+
+
+def _trial_problem(trial: Trial) -> str | None:
+    if trial.original.role != "original":
+        return f"original: {trial.original.id!r} is a reconstruction"
+    others = [s for s in trial.stimuli if s.image != trial.original.image]
+    if others:
+        return f"image: {others[0].id!r} does not show {trial.original.image!r}"
+    if any(s.state != "ok" for s in trial.stimuli):
+        return "a stimulus whose state is unreachable cannot be shown"
+    if isinstance(trial, TwoAfcTrial) and (trial.left.id == trial.right.id) != (
+        trial.role == "identical"
+    ):
+        return "left, right: equal sides and role `identical` go together"
+    return None
+
+
+def _read_hits(
+    folder: Path, trials: Mapping[str, Trial], problems: list[str]
+) -> tuple[HitSpec, ...]:
+    placed: dict[str, dict[int, Trial]] = defaultdict(dict)
+    seen: dict[str, str] = {}
+    for where, row in _rows(folder, "hits.csv", HITS_COLUMNS, problems):
+        trial_id = row["trial_id"]
+        try:
+            name, position = _filled(row, "hit"), _whole(row, "position")
+        except ValueError as error:
+            problems.append(f"{where}, {error}")
+            continue
+        if trial_id not in trials:
+            problems.append(f"{where}, trial_id: {trial_id!r} is not in trials.csv")
+        elif trial_id in seen:
+            problems.append(f"{where}, trial_id: {trial_id!r} stands in {seen[trial_id]} already")
+        elif position in placed[name]:
+            problems.append(f"{where}, position: {position} of {name} is taken already")
+        else:
+            placed[name][position] = trials[trial_id]
+        seen.setdefault(trial_id, name)
+    missing = [trial_id for trial_id in trials if trial_id not in seen]
+    if missing:
+        problems.append(f"hits.csv: {len(missing)} trials are in no HIT, e.g. {missing[0]}")
+    return tuple(
+        HitSpec(name=name, trials=tuple(trial for _, trial in sorted(positions.items())))
+        for name, positions in placed.items()
+    )
+
+
+def _read_answers(
+    folder: Path, kind: Kind, trials: Mapping[str, Trial], problems: list[str]
+) -> dict[str, str]:
+    valid = (
+        tuple(str(rating) for rating in range(LOWEST_RATING, HIGHEST_RATING + 1))
+        if kind == "satisfaction"
+        else get_args(Choice)
+    )
+    answers: dict[str, str] = {}
+    for where, row in _rows(folder, "answers.csv", ANSWERS_COLUMNS, problems):
+        if row["trial_id"] not in trials:
+            problems.append(f"{where}, trial_id: {row['trial_id']!r} is not in trials.csv")
+        elif row["expected"] not in valid:
+            problems.append(f"{where}, expected: {row['expected']!r} is no answer to such a trial")
+        else:
+            answers[row["trial_id"]] = row["expected"]
+    problems += [
+        f"answers.csv: catch trial {trial.id} has no expected answer"
+        for trial in trials.values()
+        if trial.role == "catch" and trial.id not in answers
+    ]
+    return answers
+
+
+def _unbalanced(trials: Iterable[Trial]) -> list[str]:
+    """Pairs of methods whose sides are not balanced within one rate."""
+    left: Counter[tuple[str, str, float]] = Counter()
+    for trial in trials:
+        if isinstance(trial, TwoAfcTrial) and trial.role == "main":
+            left[trial.left.method, trial.right.method, trial.left.target_bpp or 0.0] += 1
+    problems = []
+    for (first, second, rate), count in left.items():
+        other = left.get((second, first, rate), 0)
+        allowed = max(2.0, 0.2 * (count + other))
+        if count - other > allowed:
+            at = f" at {rate:g} bpp" if rate else ""
+            problems.append(
+                f"trials.csv: {first} stands left of {second}{at} in {count} trials and right of "
+                f"it in {other}; swap left and right in some"
+            )
+    return problems
+
+
+def _one_of(row: Mapping[str, str], column: str, allowed: Sequence[str]) -> Any:
+    if row[column] not in allowed:
+        raise ValueError(f"{column}: {row[column]!r} is not {' or '.join(allowed)}")
+    return row[column]
+
+
+def _filled(row: Mapping[str, str], column: str) -> str:
+    if not row[column].strip():
+        raise ValueError(f"{column}: empty")
+    return row[column]
+
+
+def _whole(row: Mapping[str, str], column: str) -> int:
+    if not row[column].isdecimal():
+        raise ValueError(f"{column}: {row[column]!r} is not a whole number")
+    return int(row[column])
+
+
+def _optional_float(row: Mapping[str, str], column: str) -> float | None:
+    if not row[column]:
+        return None
+    try:
+        return float(row[column])
+    except ValueError:
+        raise ValueError(f"{column}: {row[column]!r} is not a number") from None

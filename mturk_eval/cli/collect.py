@@ -1,0 +1,99 @@
+"""``mturk-eval collect`` and ``status``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mturk_eval.cli.context import print_json, progress_bar, say, settings_of
+from mturk_eval.cli.options import BatchNames, Endpoint, Json, LedgerUrl
+
+if TYPE_CHECKING:
+    from mturk_eval.requester.collect import Collected
+
+
+def collect(
+    ctx: typer.Context,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until every batch is complete.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option("--every", min=0.1, help="With --watch: seconds between rounds.")
+    ] = 10.0,
+    batch: BatchNames = None,
+    endpoint: Endpoint = None,
+    ledger: LedgerUrl = None,
+    json: Json = False,
+) -> None:
+    """Fetch what is new into the ledger; repeat it at any time."""
+    from mturk_eval.ledger import open_ledger
+    from mturk_eval.requester.client import connect
+    from mturk_eval.requester.collect import collect as collect_batches
+
+    settings = settings_of(ctx, {"endpoint": endpoint, "ledger": ledger})
+    with open_ledger(settings.ledger, create=False) as study:
+        marketplace = connect(settings.endpoint_url)
+        with progress_bar("Assignments") as bar:
+            n_new = 0
+            while True:
+                found = collect_batches(
+                    study, marketplace, endpoint=settings.endpoint_url, batches=batch or ()
+                )
+                n_new += sum(one.n_new for one in found)
+                bar(sum(one.n_assignments for one in found), sum(one.n_planned for one in found))
+                if not watch or all(one.complete for one in found):
+                    break
+                time.sleep(every)
+    if json:
+        print_json(
+            {
+                "new_assignments": n_new,
+                "complete": all(one.complete for one in found),
+                "batches": [one.document() for one in found],
+            }
+        )
+        return
+    for one in found:
+        _show(one)
+    if all(one.complete for one in found):
+        typer.echo(
+            "Next: mturk-eval analyze --model mixed   and: mturk-eval report --out report.html"
+        )
+
+
+def _show(found: Collected) -> None:
+    state = "complete" if found.complete else f"{found.n_finished} of {found.n_hits} HITs finished"
+    typer.echo(
+        f"{found.batch}: {found.n_new} new, {found.n_assignments} of {found.n_planned} "
+        f"assignments, {state}."
+    )
+    for assignment, problem in found.problems:
+        say(f"Assignment {assignment} is kept but cannot be read: {problem}")
+
+
+def status(ctx: typer.Context, ledger: LedgerUrl = None, json: Json = False) -> None:
+    """Show where the study stands, as of the last collect."""
+    from mturk_eval.ledger import open_ledger
+    from mturk_eval.requester.status import study_status
+
+    settings = settings_of(ctx, {"ledger": ledger})
+    with open_ledger(settings.ledger, create=False) as study:
+        found = study_status(study)
+    if json:
+        print_json({"batches": [one.document() for one in found]})
+        return
+    if not found:
+        typer.echo("Nothing was published from this ledger yet.")
+    for one in found:
+        states = ", ".join(f"{n} {state.lower()}" for state, n in one.assignments_by_state.items())
+        missing = f", {one.n_hits_not_posted} not posted" if one.n_hits_not_posted else ""
+        typer.echo(
+            f"{one.batch} ({one.kind}) at {one.endpoint}\n"
+            f"  HITs         {one.n_hits}, {one.n_hits_finished} finished{missing}\n"
+            f"  assignments  {states or 'none yet'}, of {one.n_planned}\n"
+            f"  responses    {one.n_responses}"
+            + (f", {one.n_unreadable} assignments unreadable" if one.n_unreadable else "")
+            + f"\n  money        ${one.spent_usd:.2f} spent, ${one.committed_usd:.2f} committed"
+        )

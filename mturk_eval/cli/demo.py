@@ -1,0 +1,28 @@
+"""``mturk-eval demo``: the whole way on sample photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mturk_eval.cli.context import print_json, say
+from mturk_eval.cli.options import Json
+
+
+def demo(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to make; default: demo, demo-2, …")
+    ] = None,
+    raters: Annotated[int, typer.Option("--raters", min=2, help="How many simulated raters.")] = 12,
+    json: Json = False,
+) -> None:
+    """Run a whole study on sample photographs with simulated raters: no account, no network."""
+    from mturk_eval.demo import run_demo
+
+    done = run_demo(out, n_raters=raters, tell=say)
+    if json:
+        print_json(done.document())
+        return
+    typer.echo(done.message())

@@ -1,0 +1,90 @@
+"""``mturk-eval publish``: post the HITs of a batch that are not posted yet."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mturk_eval.cli.context import print_json, progress_bar, say, settings_of
+from mturk_eval.cli.inspect import describe_cost
+from mturk_eval.cli.options import BatchFolder, Endpoint, Json, LedgerUrl
+
+
+def publish(
+    ctx: typer.Context,
+    folder: BatchFolder,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and the cost only.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
+    endpoint: Endpoint = None,
+    ledger: LedgerUrl = None,
+    hosting: Annotated[
+        str | None,
+        typer.Option("--hosting", help="server, s3://bucket/prefix, or https://base."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Post the HITs of a batch that are not posted yet; repeat it at any time.
+
+    E.g. mturk-eval publish batch/
+    """
+    from mturk_eval.batch import read_batch
+    from mturk_eval.errors import InvalidInputError
+    from mturk_eval.hits.templates import load_templates
+    from mturk_eval.ledger import open_ledger
+    from mturk_eval.requester.client import connect
+    from mturk_eval.requester.publish import execute_publish, plan_publish
+    from mturk_eval.stimuli.hosting import hosting_for
+
+    settings = settings_of(ctx, {"endpoint": endpoint, "ledger": ledger, "hosting": hosting})
+    batch = read_batch(folder)
+    templates = load_templates()
+    if not (dry_run or yes or sys.stdin.isatty()):
+        raise InvalidInputError("There is no terminal to ask on: give --yes, or --dry-run.")
+    with open_ledger(settings.ledger) as study:
+        plan = plan_publish(batch, settings, study, templates)
+        if not json:
+            typer.echo(f"Batch {batch.name} ({batch.id[:12]}) to {plan.endpoint}")
+            before = f", {plan.n_posted} are there already" if plan.n_posted else ""
+            typer.echo(f"{len(plan.to_post)} HITs to post{before}.")
+            if plan.to_post:
+                typer.echo(describe_cost(plan.cost.document()))
+        if dry_run:
+            if json:
+                print_json(plan.document())
+            return
+        if plan.to_post and not yes:
+            typer.confirm("Publish?", abort=True, err=True)
+        marketplace = connect(settings.endpoint_url)
+        place = hosting_for(
+            settings.hosting,
+            endpoint_url=settings.endpoint_url,
+            credentials=marketplace.credentials,
+        )
+        with progress_bar("Publishing") as bar:
+            done = execute_publish(
+                plan,
+                folder,
+                marketplace=marketplace,
+                hosting=place,
+                ledger=study,
+                templates=templates,
+                progress=lambda _step, number, total: bar(number, total),
+            )
+    if json:
+        print_json(
+            plan.document()
+            | {
+                "hits_posted": done.n_posted,
+                "hits_found_posted": done.n_adopted,
+                "hit_type_id": done.hit_type_id,
+            }
+        )
+        return
+    if done.n_adopted:
+        say(f"{done.n_adopted} HITs of an interrupted run were found at the endpoint.")
+    typer.echo(f"Posted {done.n_posted} HITs; {len(batch.hits)} of {len(batch.hits)} are there.")
+    typer.echo("Next: mturk-eval collect --watch")

@@ -1,0 +1,98 @@
+"""Opening the ledger: a database of ours, of this version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from mturk_eval.errors import LedgerError
+from mturk_eval.ledger import schema
+from mturk_eval.ledger.ledger import Ledger
+
+
+@contextmanager
+def open_ledger(url: str, *, create: bool = True) -> Iterator[Ledger]:
+    """Open the study's database.
+
+    Parameters
+    ----------
+    url : str
+        An SQLAlchemy URL, such as ``sqlite:///mturk_eval.db``.
+    create : bool, default True
+        Whether a database that is not there is made, or reported as missing.
+
+    Raises
+    ------
+    LedgerError
+        If the database cannot be opened, is missing, or was written by another version.
+    """
+    engine = _engine(url, create)
+    try:
+        with engine.begin() as db:
+            _check_version(db, url)
+        yield Ledger(engine)
+    except DBAPIError as error:
+        raise LedgerError(f"The ledger {_shown(url)} cannot be used: {error.orig}") from error
+    finally:
+        engine.dispose()
+
+
+def _engine(url: str, create: bool) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+            file = Path(str(parsed.database))
+            if not file.exists() and not create:
+                raise LedgerError(
+                    f"There is no ledger at {file}. `publish` makes it; run this command in the "
+                    "study's folder or give --ledger."
+                )
+            if not file.parent.is_dir():
+                raise LedgerError(f"The ledger's folder {file.parent} does not exist.")
+        engine = create_engine(parsed)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise LedgerError(
+            f"ledger = {_shown(url)!r} is not a database URL such as sqlite:///mturk_eval.db "
+            f"({error})."
+        ) from error
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def _configure(connection: Any, _record: object) -> None:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("PRAGMA journal_mode = WAL")
+
+    return engine
+
+
+def _check_version(db: Connection, url: str) -> None:
+    tables = inspect(db).get_table_names()
+    if schema.version.name not in tables:
+        if tables:
+            raise LedgerError(
+                f"{_shown(url)} is a database of another program; give another --ledger."
+            )
+        schema.metadata.create_all(db)
+        db.execute(insert(schema.version).values(version=schema.SCHEMA_VERSION))
+        return
+    found = db.execute(select(schema.version.c.version)).scalar_one()
+    if found != schema.SCHEMA_VERSION:
+        raise LedgerError(
+            f"The ledger {_shown(url)} has format {found}; this version of mturk-eval reads "
+            f"{schema.SCHEMA_VERSION}. Use the version that wrote it, or another --ledger."
+        )
+
+
+def _shown(url: str) -> str:
+    """A database URL without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url

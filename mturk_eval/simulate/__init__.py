@@ -1,0 +1,1 @@
+"""Raters made of numbers, who take HITs through the same HTTP a browser uses."""

@@ -1,0 +1,1 @@
+"""From image files to stimuli: preparation for display, matching of files, hosting."""

@@ -1,0 +1,1 @@
+"""The long tables of the product: one row per answer, from the ledger or from any CSV."""
