@@ -1,0 +1,1 @@
+"""Trials to pages and question XML; submitted answers to responses."""
