@@ -44,6 +44,8 @@ def publish(
     templates = load_templates()
     if not (dry_run or yes or sys.stdin.isatty()):
         raise InvalidInputError("There is no terminal to ask on: give --yes, or --dry-run.")
+    # Before a ledger is made, so that a wrong endpoint leaves nothing behind.
+    marketplace = None if dry_run else connect(settings.endpoint_url)
     with open_ledger(settings.ledger) as study:
         plan = plan_publish(batch, settings, study, templates)
         if not json:
@@ -52,13 +54,12 @@ def publish(
             typer.echo(f"{len(plan.to_post)} HITs to post{before}.")
             if plan.to_post:
                 typer.echo(describe_cost(plan.cost.document()))
-        if dry_run:
+        if marketplace is None:
             if json:
                 print_json(plan.document())
             return
         if plan.to_post and not yes:
             typer.confirm("Publish?", abort=True, err=True)
-        marketplace = connect(settings.endpoint_url)
         place = hosting_for(
             settings.hosting,
             endpoint_url=settings.endpoint_url,

@@ -197,7 +197,7 @@ class Ledger:
                     columns.batch_id == batch_id, columns.expected.is_not(None)
                 )
             )
-            return dict(found.tuples().all())
+            return {key: value for key, value in found}
 
     # --- answers --------------------------------------------------------------------------------
 
@@ -304,7 +304,7 @@ class Ledger:
                 .where(columns.batch_id == batch_id)
                 .group_by(columns.status)
             )
-            return dict(found.tuples().all())
+            return {key: value for key, value in found}
 
     def undecided_hits(self, batch_id: str) -> set[str]:
         """HITs (by name) with an assignment that is neither approved nor rejected."""
