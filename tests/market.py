@@ -1,4 +1,4 @@
-"""A running server for tests: requesters by boto3, workers by httpx, and a clock that can be moved."""
+"""A running server for tests: requesters by boto3, workers by httpx, a clock that can be moved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import httpx
-from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -23,9 +22,11 @@ from mturk_eval.server import ServerOptions, running_server
 from mturk_eval.wire.question import HtmlQuestion
 
 PAGE = """<!doctype html><title>Colours</title><style>body{font:18px system-ui;padding:2rem}</style>
-<form method="post"><h1>Which colour?</h1><input type="hidden" name="assignmentId" id="assignmentId">
+<form method="post"><h1>Which colour?</h1>
+<input type="hidden" name="assignmentId" id="assignmentId">
 <p><label><input type="radio" name="colour" value="red" required> Red</label>
-<label><input type="radio" name="colour" value="blue"> Blue</label></p><button>Submit</button></form>
+<label><input type="radio" name="colour" value="blue"> Blue</label></p>
+<button>Submit</button></form>
 <script>
 const p = new URLSearchParams(location.search);
 document.forms[0].action = p.get("turkSubmitTo") + "/mturk/externalSubmit";
@@ -110,12 +111,8 @@ class Market:
         return httpx.Client(base_url=self.url, timeout=30)
 
     @cached_property
-    def _client(self) -> BaseClient:
-        return connect(self.url, self.account)
-
-    @property
     def mturk(self) -> Any:
-        return self._client
+        return connect(self.url, self.account)
 
     def create_hit(self, **changes: Any) -> dict[str, Any]:
         """A HIT of ours, its title this test's own so that tests do not share a type."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import filecmp
 import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from mturk_eval.batch import read_batch
 from mturk_eval.errors import BatchError, ImageError, StimuliError
 from mturk_eval.generate import generate
+from mturk_eval.trials import Kind
 from tests.samples import make_batch, make_settings, picture, write_study
 
 
@@ -23,10 +25,10 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("kind", ["satisfaction", "2afc"])
-def test_a_batch_generated_again_is_the_same_to_the_byte(tmp_path: Path, kind: str) -> None:
-    first, folder = make_batch(tmp_path, kind, design__catch=0.5, design__repeats=0.3)  # type: ignore[arg-type]
+def test_a_batch_generated_again_is_the_same_to_the_byte(tmp_path: Path, kind: Kind) -> None:
+    first, folder = make_batch(tmp_path, kind, design__catch=0.5, design__repeats=0.3)
     shutil.move(folder, tmp_path / "first")
-    second, folder = make_batch(tmp_path, kind, design__catch=0.5, design__repeats=0.3)  # type: ignore[arg-type]
+    second, folder = make_batch(tmp_path, kind, design__catch=0.5, design__repeats=0.3)
     assert first.id == second.id
     names = [str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()]
     assert len(names) > 8
@@ -166,22 +168,27 @@ def test_a_broken_image_leaves_nothing_half_done(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["originals", "reconstructions"]
 
 
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda o, r: (o / "image1.png").unlink(), "No original of the same name"),
-        (lambda o, r: shutil.copy(o / "image1.png", o / "image1.bmp"), "keep one"),
-        (lambda o, r: (r / "jpeg" / "best").mkdir(), "bit-rates in bits per pixel"),
-        (lambda o, r: shutil.rmtree(r), "is not a folder"),
-        (lambda o, r: [shutil.rmtree(p) for p in r.iterdir()], "no reconstructions found"),
-        (lambda o, r: [p.unlink() for p in o.iterdir()], "no original images found"),
-    ],
-)
+def remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+Spoil = Callable[[Path, Path], object]
+SPOILS: list[tuple[Spoil, str]] = [
+    (lambda o, r: remove([o / "image1.png"]), "No original of the same name"),
+    (lambda o, r: shutil.copy(o / "image1.png", o / "image1.bmp"), "keep one"),
+    (lambda o, r: (r / "jpeg" / "best").mkdir(), "bit-rates in bits per pixel"),
+    (lambda o, r: remove([r]), "is not a folder"),
+    (lambda o, r: remove(r.iterdir()), "no reconstructions found"),
+    (lambda o, r: remove(o.iterdir()), "no original images found"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILS, ids=[message for _, message in SPOILS])
 def test_files_that_do_not_fit_together_are_named(
-    tmp_path: Path, spoil: object, message: str
+    tmp_path: Path, spoil: Spoil, message: str
 ) -> None:
-    originals, reconstructions = write_study(tmp_path)
-    spoil(originals, reconstructions)  # type: ignore[operator]
+    spoil(*write_study(tmp_path))
     with pytest.raises(StimuliError, match=message):
         make_batch(tmp_path, "2afc")
 

@@ -33,6 +33,7 @@ PHOTOGRAPHS: Final = Path(__file__).parent / "photographs"
 RATES_BPP: Final = (0.15, 0.3)
 RATING_RATE_BPP: Final = 0.2
 SEED: Final = 1
+PLACES_LEFT: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class DemoResult:
     folder: Path
     report: Path
     ledger: str
+    endpoint: str
     n_ratings: int
     n_votes: int
     seconds: dict[str, float]
@@ -52,6 +54,7 @@ class DemoResult:
             "folder": str(self.folder),
             "report": str(self.report),
             "ledger": self.ledger,
+            "batches": [str(self.folder / kind) for kind in ("satisfaction", "2afc")],
             "ratings": self.n_ratings,
             "votes": self.n_votes,
             "raters": "simulated",
@@ -60,15 +63,18 @@ class DemoResult:
 
     def message(self) -> str:
         """What to look at, and what to do next."""
+        port = self.endpoint.rsplit(":", 1)[1]
         return (
             f"\nDone in {sum(self.seconds.values()):.0f} s: {self.n_ratings} ratings and "
             f"{self.n_votes} votes of simulated raters.\n\n"
-            f"  Open    {self.report}\n"
-            f"  Look    cd {self.folder} && mturk-eval analyze --model mixed\n"
-            f"          mturk-eval preview {self.folder / '2afc'}\n"
-            f"  Rate    cd {self.folder} && mturk-eval serve --database sqlite:///server.db\n"
-            "          (the worker site with the demo's HITs, to try as a rater)\n"
-            "  Yours   mturk-eval init my-study\n"
+            f"Look at the report:      {self.report}\n"
+            f"Look at the numbers:     cd {self.folder}\n"
+            "                         mturk-eval analyze --model mixed\n"
+            "                         mturk-eval preview 2afc\n"
+            f"Rate some yourself ({PLACES_LEFT} places a HIT are left):\n"
+            f"                         mturk-eval serve --port {port} --database sqlite:///server.db\n"
+            "                         mturk-eval collect    (in another terminal)\n"
+            "Start your own study:    mturk-eval init my-study\n"
         )
 
 
@@ -100,15 +106,11 @@ def run_demo(
         write_reconstructions(originals, rated, rates=(RATING_RATE_BPP,), in_rate_folders=False)
         write_reconstructions(originals, compared, rates=RATES_BPP, in_rate_folders=True)
     ledger_url = f"sqlite:///{folder / 'mturk_eval.db'}"
-    _write_settings(folder)
     plans: tuple[tuple[Kind, Path], ...] = (("satisfaction", rated), ("2afc", compared))
     database = f"sqlite:///{folder / 'server.db'}"
     with running_server(ServerOptions(port=0, database_url=database)) as endpoint:
-        settings = load_settings(
-            folder / "mturk_eval.toml",
-            {"endpoint": endpoint, "ledger": ledger_url, "hit": {"assignments": n_raters}},
-            environment={},
-        )
+        _write_settings(folder, endpoint, n_raters + PLACES_LEFT)
+        settings = load_settings(folder / "mturk_eval.toml", {"ledger": ledger_url}, environment={})
         for kind, reconstructions in plans:
             with clock.stage(f"{kind} HITs: generate and publish at {endpoint}"):
                 _generate_and_publish(kind, originals, reconstructions, folder, settings)
@@ -130,6 +132,7 @@ def run_demo(
         folder=folder,
         report=report,
         ledger=ledger_url,
+        endpoint=endpoint,
         n_ratings=len(ratings.frame),
         n_votes=len(votes.frame),
         seconds=clock.seconds,
@@ -150,10 +153,12 @@ def _new_folder(out: Path | None) -> Path:
     return folder
 
 
-def _write_settings(folder: Path) -> None:
+def _write_settings(folder: Path, endpoint: str, assignments: int) -> None:
+    """The demo's study as a settings file, so that every command works inside the folder."""
     (folder / "mturk_eval.toml").write_text(
-        'endpoint = "local"\n'
+        f'endpoint = "{endpoint}"\n'
         'ledger = "sqlite:///mturk_eval.db"\n\n'
+        f"[hit]\nassignments = {assignments}\n\n"
         f"[design]\nseed = {SEED}\ncatch = 0.1\nrepeats = 0.1\ntrials_per_hit = 11\n",
         encoding="utf-8",
     )

@@ -109,8 +109,8 @@ class Ledger:
             If a name is not in the ledger.
         """
         with self._engine.connect() as db:
-            found = db.execute(select(schema.batch).order_by(schema.batch.c.published_at)).all()
-        found = [PublishedBatch(**row._mapping) for row in found]
+            query = select(schema.batch).order_by(schema.batch.c.published_at)
+            found = [PublishedBatch(**row._mapping) for row in db.execute(query)]
         missing = set(names) - {batch.name for batch in found}
         if missing:
             known = ", ".join(batch.name for batch in found) or "none"

@@ -27,7 +27,10 @@ def spoil_image(folder: Path) -> None:
 
 SPOILS: list[tuple[Callable[[Path], object], str]] = [
     (lambda f: (f / "hits.csv").unlink(), "hits.csv: the file is missing"),
-    (lambda f: next((f / "images").iterdir()).unlink(), r"stimuli.csv, row \d+, path: .* is missing"),
+    (
+        lambda f: next((f / "images").iterdir()).unlink(),
+        r"stimuli.csv, row \d+, path: .* is missing",
+    ),
     (spoil_image, r"stimuli.csv, row \d+, path: .* has changed"),
     (
         lambda f: edit(f, "trials.csv", r"image1/jpeg", "image1/hific"),
@@ -73,7 +76,9 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 def test_unbalanced_sides_are_told(tmp_path: Path) -> None:
     _, folder = make_batch(tmp_path, "2afc", images=8)
     edit(folder, "trials.csv", r",(image\d/jpeg),(image\d/blur)$", r",\2,\1", count=0)
-    with pytest.raises(BatchError, match="blur stands left of jpeg in 8 trials and right of it in 0"):
+    with pytest.raises(
+        BatchError, match="blur stands left of jpeg in 8 trials and right of it in 0"
+    ):
         read_batch(folder)
 
 

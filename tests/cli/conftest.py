@@ -35,8 +35,6 @@ Cli = Callable[..., Outcome]
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Run a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stdin", None)
-
     class NoTerminal:
         @staticmethod
         def isatty() -> bool:
@@ -47,13 +45,14 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["mturk-eval", *map(str, arguments)])
         capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
+        code: object = 0
+        try:
             main()
-            raise SystemExit(0)
+        except SystemExit as stopped:
+            code = stopped.code
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err
-        code = stopped.value.code
-        return Outcome(int(code or 0), captured.out, captured.err)
+        return Outcome(int(str(code or 0)), captured.out, captured.err)
 
     return run
 

@@ -37,7 +37,10 @@ def study(
 ) -> tuple[list[Stimulus], list[Stimulus]]:
     originals = [stimulus(f"i{i}", "original") for i in range(n_images)]
     reconstructions = [
-        stimulus(o.image, f"m{m}", rate) for o in originals for m in range(n_methods) for rate in rates
+        stimulus(o.image, f"m{m}", rate)
+        for o in originals
+        for m in range(n_methods)
+        for rate in rates
     ]
     return originals, reconstructions
 
@@ -185,7 +188,7 @@ def test_an_original_follows_itself_only_where_no_order_avoids_it(
             start += size
         return total
 
-    arranged = [t for hit in arrange(trials, sizes, Random(seed)) for t in hit]  # noqa: S311
+    arranged = [t for hit in arrange(trials, sizes, Random(seed)) for t in hit]
     best = min(repeats(list(order)) for order in permutations(trials))
     assert repeats(arranged) == best  # type: ignore[arg-type]
 

@@ -29,12 +29,12 @@ class Store(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Store
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.objects[self.path] = (data, self.headers["Content-Type"])
         self._answer(200)
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         self._answer(200 if self.path in self.server.objects else 404)
 
     def _answer(self, status: int) -> None:
@@ -46,7 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture()
+@pytest.fixture
 def store() -> Iterator[Store]:
     server = Store()
     thread = threading.Thread(target=server.serve_forever, daemon=True)

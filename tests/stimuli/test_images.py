@@ -123,9 +123,7 @@ def test_a_cut_file_is_named(tmp_path: Path) -> None:
         open_for_display(tmp_path / "a.png", GREY)
 
 
-def test_a_decompression_bomb_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gradient((60, 60)).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(ImageError, match="too many pixels"):
@@ -155,8 +153,9 @@ def test_even_a_flat_picture_is_visibly_degraded(colour: str) -> None:
 
 
 def test_only_what_a_lossy_codec_wrote_has_a_rate(tmp_path: Path) -> None:
-    for name, options in (("a.png", {}), ("b.webp", {"lossless": True}), ("c.webp", {}), ("d.jpg", {})):
-        gradient().save(tmp_path / name, **options)
+    for name in ("a.png", "c.webp", "d.jpg"):
+        gradient().save(tmp_path / name)
+    gradient().save(tmp_path / "b.webp", lossless=True)
     coded = [p.name for p in sorted(tmp_path.iterdir()) if is_coded(p)]
     assert coded == ["c.webp", "d.jpg"]
 

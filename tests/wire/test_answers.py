@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from xml.dom import minidom
 from xml.etree import ElementTree as ET
 
@@ -40,7 +41,7 @@ def test_other_parsers_read_the_same(fields: dict[str, str]) -> None:
     tree = ET.fromstring(xml)
     assert [e.text or "" for e in tree.iter(f"{{{ANSWERS_NAMESPACE}}}FreeText")] == texts
     nodes = minidom.parseString(xml.encode()).getElementsByTagName("FreeText")
-    assert ["".join(c.data for c in n.childNodes) for n in nodes] == texts
+    assert ["".join(str(c.nodeValue) for c in n.childNodes) for n in nodes] == texts
 
 
 def test_reserved_fields_are_no_answers_and_repeated_names_are_joined() -> None:
@@ -79,7 +80,5 @@ def test_what_is_no_answer_xml_is_refused(xml: str) -> None:
 
 @given(TEXT)
 def test_no_text_makes_the_reader_fail_otherwise(text: str) -> None:
-    try:
+    with suppress(AnswerXmlError):
         read_answers(text)
-    except AnswerXmlError:
-        pass

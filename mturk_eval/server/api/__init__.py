@@ -1,0 +1,1 @@
+"""MTurk's requester API, version 2017-01-17, over HTTP."""
