@@ -1,0 +1,68 @@
+"""What was done, in sentences for a paper's methods section."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+import pandas as pd
+
+from mturk_eval import __version__
+from mturk_eval.report.blocks import Block, Paragraph, Section
+
+_LIBRARIES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib")
+
+
+def methods_section(ratings: pd.DataFrame | None, votes: pd.DataFrame | None) -> Section:
+    """The methods of the analyses in this report."""
+    blocks: list[Block] = []
+    if ratings is not None:
+        blocks += [
+            Paragraph(
+                text=(
+                    "Ratings. Means per image and method are arithmetic means of the ratings. "
+                    "Their 95% intervals are percentile bootstrap intervals with 2,000 resamples "
+                    "(seed 0), the raters being drawn with replacement with all their ratings. "
+                    "Means per method average the images' means; where there are several images "
+                    "and raters, both are drawn independently (pigeonhole bootstrap; Owen, 2007), "
+                    "so that these intervals speak about other raters and other images."
+                )
+            ),
+            Paragraph(
+                text=(
+                    "The linear mixed model has the method as fixed effect, by-image intercepts "
+                    "and by-image slopes of the method, and rater intercepts, all independent, "
+                    "fitted by REML (statsmodels). By-image slopes are what lets the result speak "
+                    "about other images (Barr et al., 2013). Its p values and intervals are normal "
+                    "approximations. The paired t test over image means stands beside it; with a "
+                    "balanced design and few images it is the more careful of the two."
+                )
+            ),
+        ]
+    if votes is not None:
+        blocks.append(
+            Paragraph(
+                text=(
+                    "Votes. Bradley–Terry scores are maximum likelihood estimates with a term for "
+                    "the side (left) and, where answers were 'not sure', Davidson's (1970) tie "
+                    "parameter; the mean score is 0. Standard errors are cluster-robust, "
+                    "two-way over raters and images where there are several of both (Cameron, "
+                    "Gelbach & Miller, 2011); intervals use t quantiles with the smaller number of "
+                    "clusters minus one as degrees of freedom. The figures' captions say which."
+                )
+            )
+        )
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _LIBRARIES)
+    blocks += [
+        Paragraph(
+            text=(
+                "Trials of roles other than main (practice, catch, repeat, identical) are in no "
+                "model. Nobody's answers were excluded for this report beyond that."
+            )
+        ),
+        Paragraph(
+            text=f"Software: mturk-eval {__version__}, Python {platform.python_version()}, "
+            f"{versions}."
+        ),
+    ]
+    return Section(id="methods", title="Methods", blocks=tuple(blocks))

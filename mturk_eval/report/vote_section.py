@@ -1,0 +1,160 @@
+"""The report on votes: who wins over whom, Bradley-Terry scores, the pull of the left side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from mturk_eval.errors import MturkEvalError
+from mturk_eval.report.blocks import Block, Note, Section, picture, table_view
+from mturk_eval.report.figures_votes import (
+    scores_by_rate_figure,
+    scores_figure,
+    win_matrix_figure,
+)
+from mturk_eval.report.style import Look
+from mturk_eval.report.tables import describe_vote_interval, interval
+from mturk_eval.stats.resampling import ResamplingUnit
+from mturk_eval.stats.vote_scores import VoteScores, score_methods
+
+
+def vote_section(votes: pd.DataFrame, styles: Mapping[str, Look]) -> Section:
+    """The section on the main trials' votes."""
+    try:
+        pooled = score_methods(votes, unit=_unit(votes))
+    except MturkEvalError as error:
+        return Section(
+            id="votes", title="Votes", blocks=(Note(text=f"Votes were not scaled: {error}"),)
+        )
+    by_rate = _by_rate(votes)
+    several = len(by_rate) > 1
+    blocks: list[Block] = [_matrix_block(pooled, several=several)]
+    blocks.append(_rates_block(by_rate, styles) if several else _scores_block(pooled, styles))
+    blocks.append(_comparisons(pooled, by_rate if several else {}))
+    shown = [w for w in pooled.warnings if not (several and "pooled" in w)]
+    blocks += [Note(text=text) for text in shown]
+    return Section(
+        id="votes",
+        title="Votes",
+        blocks=tuple(blocks),
+        findings=tuple(_findings(votes, pooled, by_rate if several else {})),
+    )
+
+
+def _unit(votes: pd.DataFrame) -> ResamplingUnit:
+    """Both, as far as there is more than one: a claim about methods is about other images too."""
+    raters, images = votes["rater"].nunique() > 1, votes["image"].nunique() > 1
+    if raters and images:
+        return "both"
+    return "rater" if raters else "image" if images else "rating"
+
+
+def _by_rate(votes: pd.DataFrame) -> dict[float, VoteScores]:
+    scores = {}
+    for rate, rows in votes.groupby("bpp"):
+        try:
+            scores[float(str(rate))] = score_methods(rows, unit=_unit(rows))
+        except MturkEvalError:
+            continue  # a rate with one method has no scores; the pooled matrix shows its votes
+    return scores
+
+
+def _matrix_block(pooled: VoteScores, *, several: bool) -> Block:
+    order = [row.item for row in pooled.rows]
+    rates = " Votes at all rates are pooled." if several else ""
+    ties = int(pooled.counts.tie.sum())
+    tie_text = f" {ties:,} votes were not sure and count as half for each." if ties else ""
+    best = pooled.comparisons[0]
+    return picture(
+        lambda width: win_matrix_figure(pooled.counts, order, width_in=width),
+        alt=(
+            f"Matrix of {pooled.counts.n_votes:,} votes between {', '.join(order)}, best first. "
+            f"The model gives {best.item} a chance of {best.probability:.0%} against {best.over}."
+        ),
+        caption=(
+            "Share of votes in which the row was chosen over the column, with the counts; methods "
+            f"ordered by their score.{tie_text}{rates} These are counts; there is no interval."
+        ),
+    )
+
+
+def _scores_block(pooled: VoteScores, styles: Mapping[str, Look]) -> Block:
+    best, worst = pooled.rows[0], pooled.rows[-1]
+    return picture(
+        lambda width: scores_figure(pooled, styles, width_in=width),
+        alt=(
+            f"Bradley-Terry scores from {best.item} ({best.score:.2f}) to {worst.item} "
+            f"({worst.score:.2f})."
+        ),
+        caption=(
+            "Bradley–Terry scores. A difference of 1 logit means being chosen 73% of the time. "
+            f"Intervals: {describe_vote_interval(pooled)}"
+        ),
+    )
+
+
+def _rates_block(by_rate: Mapping[float, VoteScores], styles: Mapping[str, Look]) -> Block:
+    some = next(iter(by_rate.values()))
+    leaders = ", ".join(f"{s.rows[0].item} at {rate:g} bpp" for rate, s in by_rate.items())
+    return picture(
+        lambda width: scores_by_rate_figure(by_rate, styles, width_in=width),
+        alt=f"Bradley-Terry scores at {len(by_rate)} rates. Highest: {leaders}.",
+        caption=(
+            "Bradley–Terry scores at each target rate, fitted separately; the mean of the methods "
+            "is 0 at every rate, so compare within a rate. A difference of 1 logit means being "
+            f"chosen 73% of the time. Intervals: {describe_vote_interval(some)}"
+        ),
+    )
+
+
+def _comparisons(pooled: VoteScores, by_rate: Mapping[float, VoteScores]) -> Block:
+    results: list[tuple[str, VoteScores]] = [
+        (f"{rate:g}", result) for rate, result in by_rate.items()
+    ] or [("", pooled)]
+    rated = bool(by_rate)
+    rows = [
+        [*([label] if rated else []), pair.item, pair.over, pair.difference, pair.std_error,
+         interval(pair.ci_low, pair.ci_high), f"{pair.probability:.0%}"]
+        for label, result in results
+        for pair in result.comparisons
+    ]  # fmt: skip
+    return table_view(
+        "Differences between scores, in logits, and how often the first would be chosen over the "
+        f"second. {describe_vote_interval(results[0][1])}",
+        [*(["bpp"] if rated else []), "method", "over", "difference", "SE", "95% interval",
+         "chosen"],
+        rows,
+        digits=2,
+        folded=len(rows) > 12,
+    )  # fmt: skip
+
+
+def _findings(
+    votes: pd.DataFrame, pooled: VoteScores, by_rate: Mapping[float, VoteScores]
+) -> list[str]:
+    if pooled.rows[0].score - pooled.rows[-1].score < 1e-6:
+        return ["The votes favour no method."]
+    order = " > ".join(row.item for row in pooled.rows)
+    found = [f"Order of preference over all votes: {order}."]
+    for label, result in [(f" at {r:g} bpp", s) for r, s in by_rate.items()] or [("", pooled)]:
+        first = result.comparisons[0]
+        settled = first.ci_low is not None and first.ci_low > 0
+        found.append(
+            f"Best{label}: {first.item}, to be chosen over {first.over} in "
+            f"{first.probability:.0%} of comparisons"
+            + (
+                "."
+                if settled
+                else f"; the two are not clearly apart (difference "
+                f"{interval(first.ci_low, first.ci_high)} logits)."
+            )
+        )
+    decided = votes[votes["choice"] != "not_sure"]
+    if len(decided):
+        share = float((decided["choice"] == "left").mean())
+        bias = "" if pooled.left_bias is None else f" (bias {pooled.left_bias:+.2f} logit)"
+        found.append(
+            f"The left side was chosen in {share:.1%} of {len(decided):,} decided votes{bias}."
+        )
+    return found

@@ -1,0 +1,122 @@
+"""Model formulas in lme4's syntax: the bars parsed here, the fixed part left to formulaic.
+
+This version fits independent variance components. What would need a correlation between an
+intercept and a slope is refused with the formula to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mturk_eval.errors import InvalidInputError
+
+_NAME = re.compile(r"[^\W\d][\w.]*")
+_CALLED = re.compile(r"[^\W\d][\w.]*(?=\s*\()|\bcontr\.\w+|\bnp\b|'[^']*'|\"[^\"]*\"")
+_BAR = re.compile(r"\(([^()|]*(?:\([^()]*\)[^()|]*)*)(\|\|?)([^()|]*)\)")
+
+
+class FormulaError(InvalidInputError):
+    """A formula cannot be read, or asks for a model that this version does not fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomTerm:
+    """``(expression | group)``; ``independent`` for ``||``. ``groups`` holds g and h of ``g:h``."""
+
+    expression: str
+    groups: tuple[str, ...]
+    independent: bool
+
+    @property
+    def group(self) -> str:
+        """The group as lme4 writes it, e.g. ``image:method``."""
+        return ":".join(self.groups)
+
+    def __str__(self) -> str:
+        return f"({self.expression} {'||' if self.independent else '|'} {self.group})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFormula:
+    """``response ~ fixed + (… | group) …``, parsed."""
+
+    response: str
+    fixed: str
+    random: tuple[RandomTerm, ...]
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Names of the columns it uses besides the response."""
+        names = set(self.fixed_variables)
+        for term in self.random:
+            names |= {*_columns_in(term.expression), *term.groups}
+        return frozenset(names)
+
+    @property
+    def fixed_variables(self) -> frozenset[str]:
+        """Names of the columns in the fixed part."""
+        return frozenset(_columns_in(self.fixed))
+
+    def __str__(self) -> str:
+        return " + ".join([f"{self.response} ~ {self.fixed}", *map(str, self.random)])
+
+
+def parse_formula(text: str) -> ModelFormula:
+    """Parse a formula.
+
+    Raises
+    ------
+    FormulaError
+        If it is no formula of this kind, or has no random term.
+
+    Examples
+    --------
+    >>> formula = parse_formula("rating ~ method + (1 + method || image) + (1 | rater)")
+    >>> formula.fixed, [str(term) for term in formula.random]
+    ('method', ['(1 + method || image)', '(1 | rater)'])
+    """
+    response, tilde, right = (part.strip() for part in text.partition("~"))
+    if not tilde or not _NAME.fullmatch(response) or "~" in right:
+        raise FormulaError(f"--formula '{text}': write COLUMN ~ TERMS + (1 | GROUP).")
+    random: list[RandomTerm] = []
+    for match in _BAR.finditer(right):
+        random.extend(_random_terms(text, match))
+    fixed = _BAR.sub("", right)
+    if "|" in fixed:
+        raise FormulaError(
+            f"--formula '{text}': write every random term in parentheses, e.g. (1 | rater)."
+        )
+    if not random:
+        raise FormulaError(
+            f"--formula '{text}' has no random term; add e.g. (1 + method || image) + (1 | rater)."
+        )
+    fixed = re.sub(r"\s*\+\s*(?=\+|$)", "", fixed.strip())
+    fixed = re.sub(r"^\s*\+\s*", "", fixed)
+    return ModelFormula(
+        response=response, fixed=" ".join(fixed.split()) or "1", random=tuple(random)
+    )
+
+
+def _random_terms(text: str, match: re.Match[str]) -> list[RandomTerm]:
+    expression = " ".join(match[1].split())
+    group = match[3].strip()
+    if not expression or not group:
+        raise FormulaError(f"--formula '{text}': {match[0]} lacks a side; write (1 | GROUP).")
+    nested = [name.strip() for name in group.split("/")]
+    paths = [nested[: depth + 1] for depth in range(len(nested))] if len(nested) > 1 else [[group]]
+    terms = []
+    for path in paths:
+        groups = tuple(name.strip() for part in path for name in part.split(":"))
+        wrong = [name for name in groups if not _NAME.fullmatch(name)]
+        if wrong:
+            raise FormulaError(
+                f"--formula '{text}': '{group}' is no group; write a column, a:b or a/b."
+            )
+        terms.append(RandomTerm(expression=expression, groups=groups, independent=match[2] == "||"))
+    return terms
+
+
+def _columns_in(expression: str) -> set[str]:
+    """Names in an expression that are not functions, contrasts or quoted levels."""
+    return set(_NAME.findall(_CALLED.sub(" ", expression)))

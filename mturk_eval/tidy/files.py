@@ -1,0 +1,312 @@
+"""Tidy tables in CSV files: read, ours or anybody's, and written.
+
+Every complaint names the file, the row as a spreadsheet numbers it (the header is row 1) and the
+column, and says what to do.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mturk_eval.errors import TableError
+from mturk_eval.tidy.columns import (
+    CHOICES,
+    LABEL_COLUMNS,
+    RATINGS_COLUMNS,
+    VOTES_COLUMNS,
+    Table,
+    check_repeats,
+    check_roles,
+    in_order,
+)
+
+_MISSING = frozenset({"", "na", "nan", "n/a", "<na>"})
+_DELIMITERS = (",", ";", "\t")
+
+
+def read_ratings(
+    path: Path,
+    *,
+    rename: Mapping[str, str] | None = None,
+    scale: tuple[float, float] | None = None,
+    drop_missing: bool = False,
+) -> Table:
+    """Read ratings, one row per answer.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file with a header (also ``.csv.gz``); separated by commas, semicolons or tabs.
+    rename : mapping
+        Our name to the file's: ``{"rater": "worker"}``.
+    scale : (low, high), optional
+        The lowest and the highest rating there can be; without it any number is a rating.
+    drop_missing : bool
+        Leave out rows with an empty or non-numeric rating (or an empty rater, image or method)
+        instead of refusing the file; how many is in the table's warnings.
+
+    Raises
+    ------
+    TableError
+        If a column is missing or a cell is not what its column holds.
+    """
+    needed = [name for name in RATINGS_COLUMNS if name != "bpp"]
+    frame = _read_columns(path, rename, needed=needed, wrong_kind=("choice", "votes"))
+    frame, dropped = _numeric_response(path, frame, "rating", drop_missing=drop_missing)
+    frame, nameless = _complete(path, frame, needed, drop_missing=drop_missing)
+    _check_scale(path, frame, "rating", scale)
+    return _finished(path, frame, RATINGS_COLUMNS, dropped + nameless)
+
+
+def read_votes(
+    path: Path, *, rename: Mapping[str, str] | None = None, drop_missing: bool = False
+) -> Table:
+    """Read votes between two reconstructions, one row per answer; see `read_ratings`.
+
+    ``choice`` is ``left``, ``right`` or ``not_sure``. Other words are refused even where missing
+    answers are dropped: they mean that the file codes its answers in another way.
+    """
+    needed = [name for name in VOTES_COLUMNS if name != "bpp"]
+    frame = _read_columns(path, rename, needed=needed, wrong_kind=("rating", "ratings"))
+    frame, dropped = _complete(path, frame, needed, drop_missing=drop_missing)
+    frame = frame.assign(choice=frame["choice"].str.lower())
+    strange = frame[~frame["choice"].isin(CHOICES)]
+    if not strange.empty:
+        raise TableError(
+            f"{path}, row {strange.index[0]}, column choice: '{strange['choice'].iloc[0]}' is not "
+            f"one of {', '.join(CHOICES)}. Write the side that was chosen."
+        )
+    return _finished(path, frame, VOTES_COLUMNS, dropped)
+
+
+def read_table(
+    path: Path,
+    *,
+    response: str,
+    variables: Collection[str] = (),
+    rename: Mapping[str, str] | None = None,
+    scale: tuple[float, float] | None = None,
+    drop_missing: bool = False,
+) -> Table:
+    """Read a table with any column names, for a model given as a formula.
+
+    Parameters
+    ----------
+    response : str
+        The column with the answers; numeric.
+    variables : collection of str
+        The other columns the formula needs; they must exist and have no empty cell. A column whose
+        cells are all numbers is numeric, but for names such as ``rater``, ``image`` and ``method``.
+    """
+    needed = [response, *variables]
+    frame = _read_columns(path, rename, needed=needed, wrong_kind=None)
+    frame, dropped = _numeric_response(path, frame, response, drop_missing=drop_missing)
+    frame, nameless = _complete(path, frame, needed, drop_missing=drop_missing)
+    _check_scale(path, frame, response, scale)
+    for name in frame.columns.difference([response, *LABEL_COLUMNS]):
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        if numbers.notna().eq(frame[name].notna()).all() and numbers.notna().any():
+            frame = frame.assign(**{name: numbers})
+    return _finished(path, frame, (), dropped + nameless)
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table: UTF-8, times in ISO 8601 UTC, missing cells empty; all of the file or nothing.
+
+    Columns keep the frame's order; rows too.
+    """
+    shown = frame.copy()
+    for name in shown.columns:
+        if isinstance(shown[name].dtype, pd.DatetimeTZDtype):
+            times = shown[name].dt.tz_convert("UTC")
+            shown[name] = times.dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str[:-3] + "Z"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            shown.to_csv(file, index=False, lineterminator="\n")
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+# --- from cells to columns ----------------------------------------------------------------------
+
+
+def _read_columns(
+    path: Path,
+    rename: Mapping[str, str] | None,
+    *,
+    needed: Sequence[str],
+    wrong_kind: tuple[str, str] | None,
+) -> pd.DataFrame:
+    """The file as text columns under our names, rows numbered as in a spreadsheet."""
+    header, rows = _cells(path)
+    frame = pd.DataFrame(
+        [cells for _, cells in rows],
+        columns=pd.Index(header),
+        index=pd.Index([number for number, _ in rows], dtype=np.int64),
+        dtype=object,
+    )
+    if frame.empty:
+        raise TableError(f"{path} has a header and no rows.")
+    frame = frame.mask(frame.map(lambda cell: cell.lower() in _MISSING), np.nan)
+    for ours, theirs in (rename or {}).items():
+        if theirs not in header:
+            raise TableError(
+                f"{path} has no column '{theirs}' to be {ours} (--column {ours}={theirs}). "
+                f"It has {_list(header)}."
+            )
+        if ours in header and ours != theirs:
+            frame = frame.drop(columns=ours)
+    frame = frame.rename(columns={theirs: ours for ours, theirs in (rename or {}).items()})
+    missing = [name for name in needed if name not in frame]
+    if missing:
+        if wrong_kind is not None and wrong_kind[0] in frame:
+            raise TableError(
+                f"{path} holds {wrong_kind[1]} (it has a column {wrong_kind[0]}), and this model "
+                f"needs {_list(needed)}. Give another file or another --model."
+            )
+        raise TableError(
+            f"{path} has no column {_list(missing)}; it has {_list(header)}. Rename with "
+            f"--column {missing[0]}=NAME, NAME being the file's column."
+        )
+    if "bpp" in frame:
+        frame = frame.assign(bpp=_numbers(path, frame, "bpp"))
+    check_roles(frame, str(path))
+    return frame
+
+
+def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and the non-empty rows with their numbers; cells stripped of outer blanks."""
+    reader = _reader(path)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        if not any(header):
+            raise TableError(f"{path} is empty; a table starts with a row of column names.")
+        twice = {name for name in header if header.count(name) > 1}
+        if twice:
+            raise TableError(f"{path}, row 1: column {_list(sorted(twice))} occurs twice.")
+        rows = []
+        for number, cells in enumerate(reader, start=2):
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                raise TableError(
+                    f"{path}, row {number}: {len(cells)} cells where the header has {len(header)}. "
+                    "Quote cells that contain the separator."
+                )
+            rows.append((number, [cell.strip() for cell in cells]))
+    except csv.Error as error:
+        raise TableError(f"{path}: not readable as CSV ({error}).") from error
+    return header, rows
+
+
+def _reader(path: Path) -> Iterator[list[str]]:
+    try:
+        raw = path.read_bytes()
+        if raw[:2] == b"\x1f\x8b":
+            raw = gzip.decompress(raw)
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise TableError(f"{path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise TableError(
+            f"{path}: byte {error.start} is not UTF-8. Save the file as 'CSV UTF-8'."
+        ) from error
+    first = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+
+
+def _numeric_response(
+    path: Path, frame: pd.DataFrame, column: str, *, drop_missing: bool
+) -> tuple[pd.DataFrame, int]:
+    numbers = pd.to_numeric(frame[column], errors="coerce").astype(float)
+    unusable = ~np.isfinite(numbers)
+    if unusable.any() and not drop_missing:
+        row = frame.index[unusable][0]
+        cell = frame.loc[row, column]
+        what = "the cell is empty" if pd.isna(cell) else f"'{cell}' is not a number"
+        count = int(unusable.sum())
+        others = "" if count == 1 else f" ({count} such rows)"
+        raise TableError(
+            f"{path}, row {row}, column {column}: {what}{others}. Correct it, or leave such rows "
+            "out with --drop-missing."
+        )
+    kept = frame.assign(**{column: numbers})[~unusable]
+    if kept.empty:
+        raise TableError(f"{path}, column {column}: no row holds a number.")
+    return kept, int(unusable.sum())
+
+
+def _complete(
+    path: Path, frame: pd.DataFrame, columns: Sequence[str], *, drop_missing: bool
+) -> tuple[pd.DataFrame, int]:
+    """Rows in which every column of ``columns`` is filled."""
+    empty = frame[list(columns)].isna()
+    bad = empty.any(axis=1)
+    if bad.any() and not drop_missing:
+        row = frame.index[bad][0]
+        column = next(name for name in columns if empty.loc[row, name])
+        count = int(bad.sum())
+        others = "" if count == 1 else f" ({count} rows have an empty cell)"
+        raise TableError(
+            f"{path}, row {row}, column {column}: the cell is empty{others}. Fill it, or leave "
+            "such rows out with --drop-missing."
+        )
+    kept = frame[~bad]
+    if kept.empty:
+        raise TableError(f"{path}: no row is complete in {_list(columns)}.")
+    return kept, int(bad.sum())
+
+
+def _numbers(path: Path, frame: pd.DataFrame, column: str) -> pd.Series[float]:
+    numbers = pd.to_numeric(frame[column], errors="coerce").astype(float)
+    wrong = frame[frame[column].notna() & ~np.isfinite(numbers)]
+    if not wrong.empty:
+        raise TableError(
+            f"{path}, row {wrong.index[0]}, column {column}: '{wrong[column].iloc[0]}' is not a "
+            "number. Write bits per pixel with a decimal point, or leave the cell empty."
+        )
+    return numbers
+
+
+def _check_scale(
+    path: Path, frame: pd.DataFrame, column: str, scale: tuple[float, float] | None
+) -> None:
+    if scale is None:
+        return
+    low, high = scale
+    outside = frame[(frame[column] < low) | (frame[column] > high)]
+    if not outside.empty:
+        raise TableError(
+            f"{path}, row {outside.index[0]}, column {column}: {outside[column].iloc[0]:g} is "
+            f"outside the scale {low:g} to {high:g}. Correct the cell or give another --scale."
+        )
+
+
+def _finished(path: Path, frame: pd.DataFrame, columns: Sequence[str], dropped: int) -> Table:
+    if "bpp" in columns and "bpp" not in frame:
+        frame = frame.assign(bpp=np.nan)
+    warnings = check_repeats(frame, str(path))
+    if dropped:
+        rows = "1 row" if dropped == 1 else f"{dropped} rows"
+        left = f"{rows} without a usable answer left out (--drop-missing); {len(frame)} kept."
+        warnings = (left, *warnings)
+    return Table(frame=in_order(frame, columns), source=str(path), warnings=warnings)
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)

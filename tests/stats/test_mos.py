@@ -1,0 +1,165 @@
+"""Means are means; their intervals hold what they say, for the unit that was resampled."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from mturk_eval.errors import StatisticsError
+from mturk_eval.stats.mos import MosResult, mean_opinion_scores
+from mturk_eval.stats.resampling import ResamplingUnit
+from tests.stats.reference import crossed_study, reference_table
+
+answers = st.lists(
+    st.tuples(
+        st.sampled_from(["ann", "bob", "cem", "dia"]),
+        st.sampled_from(["sky", "sea", "sun"]),
+        st.sampled_from(["jxl", "webp"]),
+        st.integers(1, 10),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def _table(rows: list[tuple[str, str, str, int]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["rater", "image", "method", "rating"])
+
+
+@given(rows=answers, unit=st.sampled_from(get_args(ResamplingUnit)))
+@settings(max_examples=60, deadline=None)
+def test_means_are_those_of_pandas_and_intervals_stay_on_the_scale(
+    rows: list[tuple[str, str, str, int]], unit: ResamplingUnit
+) -> None:
+    table = _table(rows)
+    result = mean_opinion_scores(table, unit=unit, resamples=50)
+    cells = table.groupby(["image", "method"])["rating"]
+    means, sizes = cells.mean().to_dict(), cells.size().to_dict()
+    for row in result.rows:
+        assert row.mean == pytest.approx(means[row.image, row.method])
+        assert row.n == sizes[row.image, row.method]
+        if row.ci_low is not None and row.ci_high is not None:
+            assert 1 <= row.ci_low <= row.ci_high <= 10
+    assert sum(row.n for row in result.rows) == len(table)
+
+
+@given(rows=answers, order=st.randoms(use_true_random=False))
+@settings(max_examples=30, deadline=None)
+def test_means_do_not_depend_on_the_order_of_rows(
+    rows: list[tuple[str, str, str, int]], order: object
+) -> None:
+    shuffled = rows.copy()
+    order.shuffle(shuffled)  # type: ignore[attr-defined]
+    one = mean_opinion_scores(_table(rows), resamples=5)
+    other = mean_opinion_scores(_table(shuffled), resamples=5)
+    assert [(r.image, r.method, r.n) for r in one.rows] == [
+        (r.image, r.method, r.n) for r in other.rows
+    ]
+    np.testing.assert_allclose([r.mean for r in one.rows], [r.mean for r in other.rows])
+
+
+def test_the_standard_error_is_s_over_root_n_when_everyone_rated_once() -> None:
+    table = reference_table("paperlike_300workers")
+    for row in mean_opinion_scores(table, resamples=10).rows:
+        cell = table[(table["image"] == row.image) & (table["method"] == row.method)]["rating"]
+        assert row.std_error == pytest.approx(cell.std() / np.sqrt(len(cell)))
+
+
+def test_answers_of_one_rater_count_as_one_cluster() -> None:
+    """Two raters who repeat themselves ten times know no more than two raters."""
+    table = pd.DataFrame(
+        {"rater": ["a"] * 10 + ["b"] * 10, "image": "sky", "method": "jxl"}
+    ).assign(rating=[4.0] * 10 + [6.0] * 10)
+    row = mean_opinion_scores(table).rows[0]
+    assert row.std_error == pytest.approx(1.0)
+    assert (row.ci_low, row.ci_high) == (4.0, 6.0)
+
+
+def test_resampling_ratings_agrees_with_scipy() -> None:
+    table = reference_table("paperlike_300workers").query("image == 'train' and method == 'human'")
+    ours = mean_opinion_scores(table, unit="rating", resamples=20_000).rows[0]
+    theirs = stats.bootstrap(
+        (table["rating"].to_numpy(),), np.mean, n_resamples=20_000, method="percentile", rng=1
+    ).confidence_interval
+    assert ours.ci_low == pytest.approx(theirs.low, abs=0.02)
+    assert ours.ci_high == pytest.approx(theirs.high, abs=0.02)
+
+
+def test_the_same_seed_gives_the_same_digits() -> None:
+    table = crossed_study(1)
+    assert mean_opinion_scores(table, seed=7) == mean_opinion_scores(table, seed=7)
+    assert mean_opinion_scores(table, seed=7).rows != mean_opinion_scores(table, seed=8).rows
+
+
+def _covers(result: MosResult, truth: float) -> bool:
+    row = next(row for row in result.methods if row.method == "b")
+    assert row.ci_low is not None
+    assert row.ci_high is not None
+    return row.ci_low <= truth <= row.ci_high
+
+
+def test_intervals_over_raters_and_images_cover_a_method_s_mean_and_those_over_raters_do_not() -> (
+    None
+):
+    """120 studies, known mean 5.8: resampling both holds it, resampling raters alone does not."""
+    studies = [crossed_study(seed, images=15, raters=15, rater_sd=0.5) for seed in range(120)]
+    both = np.mean(
+        [_covers(mean_opinion_scores(s, unit="both", resamples=300), 5.8) for s in studies]
+    )
+    raters = np.mean([_covers(mean_opinion_scores(s, resamples=300), 5.8) for s in studies])
+    assert both >= 0.87
+    assert raters < both - 0.1
+
+
+def test_an_image_s_interval_over_raters_covers_its_mean() -> None:
+    covered = []
+    for seed in range(150):
+        study = crossed_study(seed, images=1, raters=40, image_sd=0, slope_sd=0)
+        row = mean_opinion_scores(study, resamples=300).rows[0]
+        covered.append(row.ci_low <= 5.0 <= row.ci_high)  # type: ignore[operator]
+    assert 0.88 <= np.mean(covered) <= 0.99
+
+
+def test_one_rater_has_means_and_no_intervals() -> None:
+    result = mean_opinion_scores(crossed_study(1, raters=1))
+    assert all(row.ci_low is None and row.std_error is None for row in result.rows)
+    assert any("no interval" in warning for warning in result.warnings)
+
+
+def test_equal_ratings_give_an_interval_without_width_and_a_warning() -> None:
+    result = mean_opinion_scores(crossed_study(1).assign(rating=7.0))
+    assert {(row.mean, row.ci_low, row.ci_high) for row in result.rows} == {(7.0, 7.0, 7.0)}
+    assert any("no width" in warning for warning in result.warnings)
+
+
+def test_missing_cells_are_counted() -> None:
+    table = crossed_study(1).query("not (image == 'i0' and method == 'b')")
+    assert any("1 of 16" in warning for warning in mean_opinion_scores(table, resamples=9).warnings)
+
+
+def test_rates_are_cells_of_their_own() -> None:
+    table = pd.concat([crossed_study(1).assign(bpp=0.1), crossed_study(2).assign(bpp=0.5)])
+    document = mean_opinion_scores(table, resamples=9).document()
+    assert len(document["rows"]) == 32
+    assert {row["bpp"] for row in document["rows"]} == {0.1, 0.5}
+
+
+def test_the_document_is_the_contract_s() -> None:
+    document = mean_opinion_scores(crossed_study(1), resamples=9, seed=3).document()
+    assert {"model", "n_observations", "generalises_to", "warnings", "ci_method", "ci_level",
+            "resamples", "seed", "unit", "rows"} <= set(document)  # fmt: skip
+    assert set(document["rows"][0]) == {
+        "image", "method", "n", "mean", "std_error", "ci_low", "ci_high"
+    }  # fmt: skip
+    assert (document["unit"], document["generalises_to"]) == ("rater", ["raters"])
+
+
+def test_no_ratings_are_refused() -> None:
+    with pytest.raises(StatisticsError, match="no ratings"):
+        mean_opinion_scores(crossed_study(1).iloc[:0])
