@@ -15,7 +15,7 @@ _HOMES = {
     "Batch": "mturk_eval.batch",
     "MturkEvalError": "mturk_eval.errors",
     "Settings": "mturk_eval.config",
-    "generate": "mturk_eval.generate",
+    "generate": "mturk_eval.generation",
     "load_settings": "mturk_eval.config",
     "open_ledger": "mturk_eval.ledger",
     "read_batch": "mturk_eval.batch",
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mturk_eval.config import Settings as Settings
     from mturk_eval.config import load_settings as load_settings
     from mturk_eval.errors import MturkEvalError as MturkEvalError
-    from mturk_eval.generate import generate as generate
+    from mturk_eval.generation import generate as generate
     from mturk_eval.ledger import open_ledger as open_ledger
 
 

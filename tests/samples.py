@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from mturk_eval.batch import Batch
 from mturk_eval.config import Settings, load_settings
-from mturk_eval.generate import generate
+from mturk_eval.generation import generate
 from mturk_eval.trials import Kind
 
 

@@ -72,7 +72,7 @@ def generate(
     E.g. mturk-eval generate satisfaction --originals photos/ --reconstructions coded/ --out batch/
     """
     from mturk_eval import __version__
-    from mturk_eval.generate import generate as generate_batch
+    from mturk_eval.generation import generate as generate_batch
 
     settings = settings_of(
         ctx,

@@ -15,7 +15,7 @@ from mturk_eval.batch import read_batch
 from mturk_eval.config import Settings, load_settings
 from mturk_eval.demo.encode import CODECS, write_reconstructions
 from mturk_eval.errors import InvalidInputError
-from mturk_eval.generate import generate
+from mturk_eval.generation import generate
 from mturk_eval.hits.templates import load_templates
 from mturk_eval.ledger import open_ledger
 from mturk_eval.report.page import write_report

@@ -197,7 +197,7 @@ class Ledger:
                     columns.batch_id == batch_id, columns.expected.is_not(None)
                 )
             )
-            return {key: value for key, value in found}
+            return {row.id: row.expected for row in found}
 
     # --- answers --------------------------------------------------------------------------------
 
@@ -300,11 +300,11 @@ class Ledger:
         columns = schema.assignment.c
         with self._engine.connect() as db:
             found = db.execute(
-                select(columns.status, func.count())
+                select(columns.status, func.count().label("n"))
                 .where(columns.batch_id == batch_id)
                 .group_by(columns.status)
             )
-            return {key: value for key, value in found}
+            return {row.status: row.n for row in found}
 
     def undecided_hits(self, batch_id: str) -> set[str]:
         """HITs (by name) with an assignment that is neither approved nor rejected."""

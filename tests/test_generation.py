@@ -14,7 +14,7 @@ from PIL import Image
 
 from mturk_eval.batch import read_batch
 from mturk_eval.errors import BatchError, ImageError, StimuliError
-from mturk_eval.generate import generate
+from mturk_eval.generation import generate
 from mturk_eval.trials import Kind
 from tests.samples import make_batch, make_settings, picture, write_study
 
