@@ -108,7 +108,7 @@ def voting_behaviour_figure(raters: pd.DataFrame, *, width_in: float = WIDE_IN) 
         )
         axes.axhline(0.5, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
         outside = (raters["left_share"] - 0.5).abs() > 1.96 * 0.5 / np.sqrt(raters["n"])
-        jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(raters))
+        jitter = np.random.default_rng(0).uniform(-0.015, 0.015, len(raters)) * most
         for part, colour, marker in (
             (~outside, _RATINGS_COLOUR, "o"),
             (outside, _ALARM_COLOUR, "X"),
@@ -118,7 +118,7 @@ def voting_behaviour_figure(raters: pd.DataFrame, *, width_in: float = WIDE_IN) 
                 color=colour, alpha=0.55 if marker == "o" else 0.85, linewidths=0,
             )  # fmt: skip
         axes.set_ylim(-0.03, 1.03)
-        axes.set_xlim(min(0, raters["n"].min() - 1), most + 1)
+        axes.set_xlim(0, most * 1.04)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_xlabel("Decided votes of a rater")
