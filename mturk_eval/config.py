@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mturk_eval.errors import SettingsError
 from mturk_eval.trials import Kind
@@ -35,7 +35,17 @@ def _exact(value: object) -> object:
     return str(value) if isinstance(value, float) else value
 
 
-Usd = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, decimal_places=2, max_digits=12)]
+def _to_cents(value: Decimal) -> Decimal:
+    """0.3 and 0.30 are one amount, also in a batch's id."""
+    return value.quantize(Decimal("0.01"))
+
+
+Usd = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(ge=0, decimal_places=2, max_digits=12),
+    AfterValidator(_to_cents),
+]
 
 
 class _Record(BaseModel):
@@ -120,11 +130,11 @@ class Design(_Record):
 class WordingChanges(_Record):
     """What a study changes in the default wording of one kind of trial."""
 
-    title: str | None = None
-    description: str | None = None
-    keywords: str | None = None
-    instructions: str | None = None
-    question: str | None = None
+    title: str | None = Field(default=None, min_length=1, max_length=128)
+    description: str | None = Field(default=None, min_length=1, max_length=2000)
+    keywords: str | None = Field(default=None, max_length=1000)
+    instructions: str | None = Field(default=None, min_length=1)
+    question: str | None = Field(default=None, min_length=1)
     low_anchor: str | None = None
     high_anchor: str | None = None
     not_sure: bool | None = None
@@ -197,14 +207,20 @@ def load_settings(
         If a source cannot be read, has an unknown key, or a value out of range.
     """
     path = file if file is not None else DEFAULT_FILE
-    values = _read_toml(path) if file is not None or path.exists() else {}
-    where = str(path) if values else "settings"
-    from_environment = _from_environment(os.environ if environment is None else environment)
-    merged = _merge(_merge(values, from_environment), options or {})
-    try:
-        return Settings.model_validate(merged)
-    except ValidationError as error:
-        raise SettingsError(describe_validation_error(where, error)) from error
+    values: dict[str, Any] = {}
+    settings = Settings()
+    # Each source is checked as it comes in, so that a mistake is told of the source it stands in.
+    for where, source in (
+        (str(path), _read_toml(path) if file is not None or path.exists() else {}),
+        ("environment", _from_environment(os.environ if environment is None else environment)),
+        ("options", options or {}),
+    ):
+        values = _merge(values, source)
+        try:
+            settings = Settings.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError(describe_validation_error(where, error)) from error
+    return settings
 
 
 def describe_validation_error(where: str, error: ValidationError) -> str:
@@ -242,7 +258,13 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             continue
         table = values
         for parent in parents:
-            table = table.setdefault(parent, {})
+            below = table.setdefault(parent, {})
+            if not isinstance(below, dict):
+                raise SettingsError(
+                    f"environment: {variable} and {ENVIRONMENT_PREFIX}{parent.upper()} do not go "
+                    "together; unset one."
+                )
+            table = below
         table[leaf] = text
     return values
 

@@ -118,7 +118,7 @@ class BudgetExceededError(MturkEvalError):
     def __init__(self, *, cost_usd: Decimal, committed_usd: Decimal, budget_usd: Decimal) -> None:
         self.cost_usd, self.committed_usd, self.budget_usd = cost_usd, committed_usd, budget_usd
         super().__init__(
-            f"These HITs would cost ${cost_usd:.2f} on top of ${committed_usd:.2f} already "
+            f"This batch would cost ${cost_usd:.2f} on top of ${committed_usd:.2f} already "
             f"committed, over the study's budget of ${budget_usd:.2f}. Nothing was published. "
             "Lower --assignments or the reward, or raise payment.budget_usd."
         )
@@ -126,6 +126,10 @@ class BudgetExceededError(MturkEvalError):
 
 class LedgerError(MturkEvalError):
     """The study's database cannot be used for this."""
+
+
+class UnknownBatchError(InvalidInputError):
+    """A batch's name is not in the ledger."""
 
 
 class NoDataError(MturkEvalError):

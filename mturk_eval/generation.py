@@ -12,16 +12,18 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
 
 from PIL import Image
+from pydantic import ValidationError
 
 from mturk_eval.batch import Batch, BatchPayment, BatchSettings, read_batch, write_batch
-from mturk_eval.config import Settings
+from mturk_eval.config import Settings, describe_validation_error
 from mturk_eval.design import satisfaction_schedule, two_afc_schedule
 from mturk_eval.design.schedule import CatchSource
-from mturk_eval.errors import BatchError, StimuliError
+from mturk_eval.errors import BatchError, SettingsError, StimuliError
 from mturk_eval.stimuli.images import (
     RESIZE_FILTER,
     degrade,
@@ -96,6 +98,7 @@ def generate(
     BatchError
         If ``out`` holds something else.
     """
+    batch_settings = _batch_settings(kind, name, settings, generator)
     design = settings.design
     background = parse_background(design.background)
     found = find_reconstructions(reconstructions)
@@ -114,7 +117,7 @@ def generate(
         rate_notes = _check_rates(reconstructed, design.rate_tolerance) if kind == "2afc" else ()
         n_main = _main_count(kind, reconstructed)
         catch_sources = images.catch_sources(
-            original_files, shown, math.ceil(design.catch * n_main), design.seed
+            original_files, shown, _share(design.catch, n_main), design.seed
         )
         schedule = (satisfaction_schedule if kind == "satisfaction" else two_afc_schedule)(
             shown,
@@ -123,23 +126,12 @@ def generate(
             trials_per_hit=design.trials_per_hit,
             seed=design.seed,
             catch_sources=catch_sources,
-            n_repeats=math.ceil(design.repeats * n_main),
+            n_repeats=_share(design.repeats, n_main),
         )
         degraded = {source.degraded.id: source.degraded for source in catch_sources}
         batch = Batch(
-            settings=BatchSettings(
-                name=name,
-                kind=kind,
-                generator=generator,
-                resize_filter=RESIZE_FILTER if resized else "",
-                wording=settings.wording(kind),
-                payment=BatchPayment(
-                    reward_usd=settings.payment.reward_usd,
-                    expected_seconds_per_trial=settings.payment.expected_seconds_per_trial
-                    or EXPECTED_SECONDS[kind],
-                ),
-                hit=settings.hit,
-                design=design,
+            settings=batch_settings.model_copy(
+                update={"resize_filter": RESIZE_FILTER if resized else ""}
             ),
             stimuli=(*shown, *reconstructed, *degraded.values()),
             hits=schedule.hits,
@@ -153,6 +145,34 @@ def generate(
         else ()
     )
     return Generated(batch=batch, notes=(*notes, *size_note, *rate_notes), unchanged=unchanged)
+
+
+def _batch_settings(kind: Kind, name: str, settings: Settings, generator: str) -> BatchSettings:
+    payment = settings.payment
+    try:
+        return BatchSettings(
+            name=name,
+            kind=kind,
+            generator=generator,
+            wording=settings.wording(kind),
+            payment=BatchPayment(
+                reward_usd=payment.reward_usd,
+                expected_seconds_per_trial=payment.expected_seconds_per_trial
+                or EXPECTED_SECONDS[kind],
+            ),
+            hit=settings.hit,
+            design=settings.design,
+        )
+    except ValidationError as error:
+        message = describe_validation_error("batch", error)
+        if "`name`" in message:
+            message += ". Give a --name of letters, digits, spaces and . _ + -"
+        raise SettingsError(message) from error
+
+
+def _share(share: float, n: int) -> int:
+    """How many of n make a share, rounded up; 7 % of 100 are 7, whatever floats say."""
+    return math.ceil(Decimal(str(share)) * n)
 
 
 class _Images:
@@ -311,9 +331,16 @@ def _check_rates(reconstructions: Sequence[Stimulus], tolerance: float) -> tuple
             + "\n".join(refused)
             + "\nEncode them again closer to the target, or raise --rate-tolerance."
         )
+    notes = []
     if largest:
-        return (f"Rates compared within one original differ by up to {100 * largest:.1f} %.",)
-    return ()
+        notes.append(f"Rates compared within one original differ by up to {100 * largest:.1f} %.")
+    unknown = sum(s.bpp is None for s in reconstructions)
+    if unknown:
+        notes.append(
+            f"The rate of {unknown} reconstructions is not known (decoded copies, not coded "
+            "files), so it could not be compared."
+        )
+    return tuple(notes)
 
 
 def _rate(rated: tuple[float, Stimulus]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from mturk_eval.batch.record import (
     TRIALS_COLUMNS,
     Batch,
     BatchSettings,
+    trial_row,
 )
 from mturk_eval.config import describe_validation_error
 from mturk_eval.errors import BatchError
@@ -55,14 +57,13 @@ def read_batch(folder: Path, *, verify_images: bool = True) -> Batch:
         raise BatchError(folder, ["batch.toml is not there; make a batch with `generate`"])
     problems: list[str] = []
     settings = _read_settings(folder / "batch.toml", problems)
-    if settings is None:
-        raise BatchError(folder, problems)
+    kind = settings.kind if settings is not None else _kind_of(folder)
     stimuli = _read_stimuli(folder, problems, verify_images=verify_images)
-    trials = _read_trials(folder, settings.kind, stimuli, problems)
+    trials = _read_trials(folder, kind, stimuli, problems)
     hits = _read_hits(folder, trials, problems)
-    answers = _read_answers(folder, settings.kind, trials, problems)
+    answers = _read_answers(folder, kind, trials, problems)
     problems += _unbalanced(trials.values())
-    if problems:
+    if settings is None or problems:
         raise BatchError(folder, problems)
     return Batch(
         settings=settings, stimuli=tuple(stimuli.values()), hits=hits, catch_answers=answers
@@ -77,6 +78,12 @@ def _read_settings(path: Path, problems: list[str]) -> BatchSettings | None:
     except ValidationError as error:
         problems += describe_validation_error("batch.toml", error).splitlines()
     return None
+
+
+def _kind_of(folder: Path) -> Kind:
+    """The kind that trials.csv looks like, where batch.toml does not say it."""
+    columns = {column for _, row in _rows(folder, "trials.csv", (), []) for column in row}
+    return "2afc" if "left" in columns else "satisfaction"
 
 
 def _rows(
@@ -185,7 +192,7 @@ def _read_trials(
             continue
         if trial.id in trials:
             problems.append(f"{where}, trial_id: {trial.id!r} stands twice")
-        problem = _trial_problem(trial)
+        problem = _trial_problem(trial) or _stated_otherwise(row, trial)
         if problem:
             problems.append(f"{where}, {problem}")
         trials[trial.id] = trial
@@ -204,7 +211,24 @@ def _trial_problem(trial: Trial) -> str | None:
         trial.role == "identical"
     ):
         return "left, right: equal sides and role `identical` go together"
+    if isinstance(trial, TwoAfcTrial) and trial.role != "catch":
+        rates = {trial.left.target_bpp, trial.right.target_bpp}
+        if len(rates) > 1:
+            return "left, right: the two sides have different target_bpp"
     return None
+
+
+def _stated_otherwise(row: Mapping[str, str], trial: Trial) -> str | None:
+    """Cells that repeat what the stimuli say, and say something else."""
+    stated = dict(zip(TRIALS_COLUMNS[_kind(trial)], trial_row(trial), strict=True))
+    for column in ("image", "target_bpp"):
+        if row[column] != stated[column]:
+            return f"{column}: {row[column]!r}, but the stimuli say {stated[column]!r}"
+    return None
+
+
+def _kind(trial: Trial) -> Kind:
+    return "2afc" if isinstance(trial, TwoAfcTrial) else "satisfaction"
 
 
 def _read_hits(
@@ -302,6 +326,9 @@ def _optional_float(row: Mapping[str, str], column: str) -> float | None:
     if not row[column]:
         return None
     try:
-        return float(row[column])
+        number = float(row[column])
     except ValueError:
-        raise ValueError(f"{column}: {row[column]!r} is not a number") from None
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f"{column}: {row[column]!r} is not a positive number")
+    return number

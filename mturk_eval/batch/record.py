@@ -101,7 +101,7 @@ def _files(batch: Batch, *, for_id: bool) -> dict[str, str]:
     return {
         "batch.toml": tomli_w.dumps(settings),
         "stimuli.csv": _csv(STIMULI_COLUMNS, map(_stimulus_row, batch.stimuli)),
-        "trials.csv": _csv(TRIALS_COLUMNS[batch.kind], map(_trial_row, _by_id(batch.trials))),
+        "trials.csv": _csv(TRIALS_COLUMNS[batch.kind], map(trial_row, _by_id(batch.trials))),
         "hits.csv": _csv(
             HITS_COLUMNS,
             (
@@ -138,7 +138,8 @@ def _stimulus_row(s: Stimulus) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _trial_row(trial: Trial) -> tuple[object, ...]:
+def trial_row(trial: Trial) -> tuple[object, ...]:
+    """A trial's cells in trials.csv."""
     kind, shown = "2afc", trial.stimuli[::2]
     if isinstance(trial, SatisfactionTrial):
         kind, shown = "satisfaction", trial.stimuli[1:]

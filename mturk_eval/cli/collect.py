@@ -28,24 +28,30 @@ def collect(
     json: Json = False,
 ) -> None:
     """Fetch what is new into the ledger; repeat it at any time."""
+    from mturk_eval.errors import EndpointUnreachableError
     from mturk_eval.ledger import open_ledger
     from mturk_eval.requester.client import connect
+    from mturk_eval.requester.collect import batches_at
     from mturk_eval.requester.collect import collect as collect_batches
 
     settings = settings_of(ctx, {"endpoint": endpoint, "ledger": ledger})
     with open_ledger(settings.ledger, create=False) as study:
+        here, elsewhere = batches_at(study, settings.endpoint_url, batch or ())
+        for other in elsewhere:
+            say(f"{other.name} was published to {other.endpoint} and is not collected here.")
         marketplace = connect(settings.endpoint_url)
         with progress_bar("Assignments") as bar:
-            n_new = 0
-            while True:
-                found = collect_batches(
-                    study, marketplace, endpoint=settings.endpoint_url, batches=batch or ()
-                )
-                n_new += sum(one.n_new for one in found)
+            found = collect_batches(study, marketplace, here)
+            n_new = sum(one.n_new for one in found)
+            while watch and any(one.waiting for one in found):
                 bar(sum(one.n_assignments for one in found), sum(one.n_planned for one in found))
-                if not watch or all(one.complete for one in found):
-                    break
                 time.sleep(every)
+                try:
+                    found = collect_batches(study, marketplace, here, ask_finished=False)
+                except EndpointUnreachableError as error:
+                    say(f"{error} Trying again in {every:g} s.")
+                else:
+                    n_new += sum(one.n_new for one in found)
     if json:
         print_json(
             {
@@ -54,10 +60,12 @@ def collect(
                 "batches": [one.document() for one in found],
             }
         )
-        return
-    for one in found:
-        _show(one)
-    if all(one.complete for one in found):
+    else:
+        for one in found:
+            _show(one)
+    if any(one.unreachable for one in found):
+        raise typer.Exit(1)
+    if not json and all(one.complete for one in found):
         typer.echo(
             "Next: mturk-eval analyze --model mixed   and: mturk-eval report --out report.html"
         )
@@ -69,8 +77,12 @@ def _show(found: Collected) -> None:
         f"{found.batch}: {found.n_new} new, {found.n_assignments} of {found.n_planned} "
         f"assignments, {state}."
     )
-    for assignment, problem in found.problems:
+    if found.n_not_posted:
+        say(f"{found.n_not_posted} HITs are not posted yet; run `mturk-eval publish` again.")
+    for assignment, problem in found.unreadable:
         say(f"Assignment {assignment} is kept but cannot be read: {problem}")
+    for hit, problem in found.unreachable:
+        say(f"Error: {hit} could not be collected, all others were: {problem}")
 
 
 def status(ctx: typer.Context, ledger: LedgerUrl = None, json: Json = False) -> None:

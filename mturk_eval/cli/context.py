@@ -40,6 +40,11 @@ def say(message: str) -> None:
     typer.echo(message, err=True)
 
 
+def count(n: int, noun: str) -> str:
+    """A number with its noun: 1 HIT, 2 HITs."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr, silent where stderr is no terminal; call it with done and all."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mturk_eval.cli.context import print_json, progress_bar, say, settings_of
+from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of
 from mturk_eval.cli.options import Json
 
 
@@ -124,7 +124,7 @@ def generate(
         say(f"Note: {note}")
     parts = ", ".join(f"{count} {role}" for role, count in roles.items())
     typer.echo(
-        f"{out}: {len(batch.trials)} trials ({parts}) in {len(batch.hits)} HITs, "
+        f"{out}: {len(batch.trials)} trials ({parts}) in {count(len(batch.hits), 'HIT')}, "
         f"{batch.settings.hit.assignments} raters each"
         + (" (the same batch as before)." if made.unchanged else ".")
     )

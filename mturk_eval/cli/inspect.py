@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mturk_eval.cli.context import print_json, say, settings_of
+from mturk_eval.cli.context import count, print_json, say, settings_of
 from mturk_eval.cli.options import BatchFolder, Json
 
 
@@ -41,7 +41,7 @@ def check(folder: BatchFolder, json: Json = False) -> None:
         )
         return
     typer.echo(
-        f"{folder}: fine. {len(batch.trials)} trials in {len(batch.hits)} HITs, "
+        f"{folder}: fine. {len(batch.trials)} trials in {count(len(batch.hits), 'HIT')}, "
         f"{len(batch.stimuli)} stimuli, batch {batch.id[:12]}."
     )
 
@@ -128,7 +128,7 @@ def describe_cost(document: dict[str, object]) -> str:
     schedule = {"none": "no fees", "mturk": "MTurk's fee schedule"}[str(document["fees"])]
     minutes = float(str(document["expected_seconds_per_assignment"])) / 60
     return (
-        f"{document['hits']} HITs × {document['assignments_per_hit']} raters = "
+        f"{count(int(str(document['hits'])), 'HIT')} × {document['assignments_per_hit']} raters = "
         f"{document['assignments']} assignments, {document['responses']} responses\n"
         f"reward     ${document['reward_usd']} an assignment\n"
         f"fees       ${document['fee_per_assignment_usd']} an assignment ({schedule})\n"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mturk_eval.cli.context import print_json, progress_bar, say, settings_of
+from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of
 from mturk_eval.cli.inspect import describe_cost
 from mturk_eval.cli.options import BatchFolder, Endpoint, Json, LedgerUrl
 
@@ -25,6 +25,9 @@ def publish(
         str | None,
         typer.Option("--hosting", help="server, s3://bucket/prefix, or https://base."),
     ] = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over HITs that another ledger posted.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Post the HITs of a batch that are not posted yet; repeat it at any time.
@@ -34,7 +37,7 @@ def publish(
     from mturk_eval.batch import read_batch
     from mturk_eval.errors import InvalidInputError
     from mturk_eval.hits.templates import load_templates
-    from mturk_eval.ledger import open_ledger
+    from mturk_eval.ledger import ledger_exists, open_ledger
     from mturk_eval.requester.client import connect
     from mturk_eval.requester.publish import execute_publish, plan_publish
     from mturk_eval.stimuli.hosting import hosting_for
@@ -44,14 +47,18 @@ def publish(
     templates = load_templates()
     if not (dry_run or yes or sys.stdin.isatty()):
         raise InvalidInputError("There is no terminal to ask on: give --yes, or --dry-run.")
+    # A plan alone needs no ledger, and leaves none behind.
+    ledger_url = settings.ledger
+    if dry_run and not ledger_exists(ledger_url):
+        ledger_url = "sqlite://"
     # Before a ledger is made, so that a wrong endpoint leaves nothing behind.
     marketplace = None if dry_run else connect(settings.endpoint_url)
-    with open_ledger(settings.ledger) as study:
+    with open_ledger(ledger_url) as study:
         plan = plan_publish(batch, settings, study, templates)
         if not json:
-            typer.echo(f"Batch {batch.name} ({batch.id[:12]}) to {plan.endpoint}")
-            before = f", {plan.n_posted} are there already" if plan.n_posted else ""
-            typer.echo(f"{len(plan.to_post)} HITs to post{before}.")
+            typer.echo(f"Batch {batch.name} ({batch.id[:12]}) to {plan.record.endpoint}")
+            before = f"; {plan.n_posted} were posted before" if plan.n_posted else ""
+            typer.echo(f"{count(len(plan.to_post), 'HIT')} to post{before}.")
             if plan.to_post:
                 typer.echo(describe_cost(plan.cost.document()))
         if marketplace is None:
@@ -73,6 +80,7 @@ def publish(
                 hosting=place,
                 ledger=study,
                 templates=templates,
+                adopt=adopt,
                 progress=lambda _step, number, total: bar(number, total),
             )
     if json:
@@ -86,6 +94,6 @@ def publish(
         )
         return
     if done.n_adopted:
-        say(f"{done.n_adopted} HITs of an interrupted run were found at the endpoint.")
-    typer.echo(f"Posted {done.n_posted} HITs; {len(batch.hits)} of {len(batch.hits)} are there.")
+        say(f"{count(done.n_adopted, 'HIT')} posted by an earlier run were found there.")
+    typer.echo(f"Posted {count(done.n_posted, 'HIT')}; the batch has {len(batch.hits)}.")
     typer.echo("Next: mturk-eval collect --watch")

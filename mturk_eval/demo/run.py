@@ -117,7 +117,7 @@ def run_demo(
             with clock.stage(f"{kind} HITs: {n_raters} simulated raters at the worker site"):
                 _simulate(folder / kind, settings, n_raters)
         with clock.stage("collect"), open_ledger(ledger_url) as ledger:
-            collect(ledger, connect(endpoint), endpoint=settings.endpoint_url)
+            collect(ledger, connect(endpoint), ledger.batches())
     with clock.stage("statistics and report"):
         ratings, votes = ratings_table(ledger_url), votes_table(ledger_url)
         export_tidy(ledger_url, (), folder / "responses.csv")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,8 +69,9 @@ def arrange(trials: Sequence[Trial], sizes: Sequence[int], rng: random.Random) -
     """Deal trials into HITs of the given sizes.
 
     Within a HIT, the next trial is one of the original with most trials left among those that were
-    not shown just before: the rule that leaves a repeat only where no order avoids it. Ties and
-    the order of an original's own trials are drawn.
+    not shown just before: the rule that leaves a repeat only where no order avoids it. Among these
+    trials, one whose methods were shown least so far is taken, so that every method stands as
+    often early as late, in each HIT and over all. Ties are drawn.
 
     Parameters
     ----------
@@ -87,20 +88,29 @@ def arrange(trials: Sequence[Trial], sizes: Sequence[int], rng: random.Random) -
     waiting: dict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
         waiting[trial.original.image].append(trial)
-    for queue in waiting.values():
-        rng.shuffle(queue)
     hits: list[list[Trial]] = []
+    shown: Counter[str] = Counter()
     for size in sizes:
         hit: list[Trial] = []
+        shown_here: Counter[str] = Counter()
+
+        def turn(trial: Trial, here: Counter[str] = shown_here) -> tuple[int, int, float]:
+            methods = [s.method for s in trial.stimuli if s.role == "reconstruction"]
+            # A trial drawn at random among equals: the first of a shuffled list would repeat.
+            return sum(here[m] for m in methods), sum(shown[m] for m in methods), rng.random()
+
         for _ in range(size):
-            shown = hit[-1].original.image if hit else None
-            others = [image for image, queue in waiting.items() if queue and image != shown]
-            if others:
-                most = max(len(waiting[image]) for image in others)
-                image = rng.choice([i for i in others if len(waiting[i]) == most])
-            else:
-                image = next(i for i, queue in waiting.items() if queue)
-            hit.append(waiting[image].pop())
+            before = hit[-1].original.image if hit else None
+            images = [i for i, queue in waiting.items() if queue and i != before]
+            images = images or [i for i, queue in waiting.items() if queue]
+            most = max(len(waiting[image]) for image in images)
+            candidates = [t for i in images if len(waiting[i]) == most for t in waiting[i]]
+            trial = min(candidates, key=turn)
+            waiting[trial.original.image].remove(trial)
+            hit.append(trial)
+            for stimulus in trial.stimuli:
+                shown[stimulus.method] += 1
+                shown_here[stimulus.method] += 1
         hits.append(hit)
     return hits
 
@@ -122,6 +132,5 @@ def insert_apart(hit: list[Trial], trial: Trial, positions: Sequence[int]) -> No
 def adjacent_repeats(hit: Sequence[Trial]) -> int:
     """How often a trial shows the same original as the one before it."""
     return sum(
-        before.original.image == after.original.image
-        for before, after in itertools.pairwise(hit)
+        before.original.image == after.original.image for before, after in itertools.pairwise(hit)
     )

@@ -87,7 +87,8 @@ def satisfaction_schedule(
     catch: list[Trial] = []
     answers: dict[str, str] = {}
     for number, source in enumerate(catch_sources):
-        against_itself = number % 2 == 0
+        # Every second time round, the other way about: no original is always the same kind.
+        against_itself = (number + number // len(originals)) % 2 == 0
         shown = source.original if against_itself else source.degraded
         trial = SatisfactionTrial(
             id=_trial_id(batch, seed, "catch", str(number), shown.id),
@@ -164,7 +165,7 @@ def two_afc_schedule(
     catch: list[Trial] = []
     answers: dict[str, str] = {}
     for number, source in enumerate(catch_sources):
-        right_side = number % 2 == 0
+        right_side = (number + number // len(originals)) % 2 == 0
         sides = (
             (source.degraded, source.original) if right_side else (source.original, source.degraded)
         )
@@ -212,7 +213,9 @@ def _into_hits(
     waiting = list(catch)
     rng.shuffle(waiting)
     for size, hit in zip(sizes, hits, strict=True):
-        for trial in hit[: size.repeats]:
+        # Drawn from the first half where it has enough, so that there is room in between.
+        first = hit[: max(size.repeats, len(hit) // 2)]
+        for trial in rng.sample(first, size.repeats):
             insert_apart(hit, again(trial), list(range(len(hit), len(hit) // 2, -1)) or [len(hit)])
         for _ in range(size.catch):
             inside = list(range(1, len(hit))) or [len(hit)]

@@ -6,6 +6,7 @@ Templates get a view of the trials that holds ids, image URLs and sizes. What th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -108,21 +109,29 @@ def question_xml(html: str, *, hit: str = "this HIT") -> str:
 
 def check_pages(
     hits: Sequence[HitSpec], kind: Kind, wording: Wording, templates: jinja2.Environment
-) -> None:
+) -> str:
     """Render every page with addresses as long as any real one, before anything is sent.
+
+    Returns
+    -------
+    str
+        A digest of the pages: it changes when trials, wording or templates do.
 
     Raises
     ------
     PageTooLargeError, TemplateError
         If a page does not render or would not fit into a question.
     """
+    digest = hashlib.sha256()
     for hit in hits:
         urls = {
             stimulus.sha256: f"https://{'x' * 100}/{stimulus.sha256}.png"
             for trial in hit.trials
             for stimulus in trial.stimuli
         }
-        question_xml(render_page(hit, kind, wording, urls, templates), hit=hit.name)
+        question = question_xml(render_page(hit, kind, wording, urls, templates), hit=hit.name)
+        digest.update(question.encode())
+    return digest.hexdigest()
 
 
 def _trial_view(trial: Trial, urls: Mapping[str, str]) -> SatisfactionView | TwoAfcView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,13 +57,17 @@ def write_previews(
         urls[stimulus.sha256] = file.resolve().as_uri()
 
     out_folder.mkdir(parents=True, exist_ok=True)
-    digits = len(str(len(hits)))
-    pages = [out_folder / f"hit-{n:0{digits}}.html" for n in range(1, len(hits) + 1)]
+    pages = [out_folder / f"{_file_name(hit.name)}.html" for hit in hits]
     for page, hit in zip(pages, hits, strict=True):
         page.write_text(render_page(hit, kind, wording, urls, templates), encoding="utf-8")
-    links = [(page.name, len(hit.trials)) for page, hit in zip(pages, hits, strict=True)]
+    links = [(page.name, hit.name, len(hit.trials)) for page, hit in zip(pages, hits, strict=True)]
     index = out_folder / "index.html"
     index.write_text(
         render(templates, "preview.html.j2", wording=wording, pages=links), encoding="utf-8"
     )
     return [index, *pages]
+
+
+def _file_name(hit: str) -> str:
+    """A HIT's name as a file name: a batch may be edited, and names are free text there."""
+    return re.sub(r"[^\w.-]", "_", hit)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mturk_eval.ledger.ledger import Ledger, PublishedBatch, PublishedHit
-from mturk_eval.ledger.opening import open_ledger
+from mturk_eval.ledger.ledger import Ledger
+from mturk_eval.ledger.opening import ledger_exists, open_ledger
+from mturk_eval.ledger.records import PublishedBatch, PublishedHit
 
-__all__ = ["Ledger", "PublishedBatch", "PublishedHit", "open_ledger"]
+__all__ = ["Ledger", "PublishedBatch", "PublishedHit", "ledger_exists", "open_ledger"]

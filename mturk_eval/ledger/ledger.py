@@ -4,44 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy import Connection, Engine, case, func, insert, select, update
 
 from mturk_eval.batch import Batch
-from mturk_eval.config import FeeSchedule
-from mturk_eval.errors import LedgerError
+from mturk_eval.errors import BudgetExceededError, LedgerError, UnknownBatchError
 from mturk_eval.ledger import rows, schema
-from mturk_eval.trials import Assignment, Kind, Response, Trial
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedBatch:
-    """A batch as the ledger knows it."""
-
-    id: str
-    name: str
-    kind: Kind
-    endpoint: str
-    fees: FeeSchedule
-    reward_usd: Decimal
-    assignments: int
-    published_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedHit:
-    """A HIT as the ledger knows it; ``hit_id`` is None while it is only intended."""
-
-    batch_id: str
-    name: str
-    token: str
-    hit_id: str | None
-    hit_type_id: str | None
-    finished: bool
+from mturk_eval.ledger.records import PublishedBatch, PublishedHit
+from mturk_eval.trials import Assignment, Response, Trial
 
 
 class Ledger:
@@ -49,36 +23,35 @@ class Ledger:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._writer = engine.execution_options(begin="IMMEDIATE")
 
     # --- batches and HITs -----------------------------------------------------------------------
 
-    def add_batch(self, batch: Batch, *, endpoint: str, fees: str) -> None:
-        """Remember a batch that is about to be published; known already is fine.
+    def check_batch(self, new: PublishedBatch, *, budget_usd: Decimal | None) -> None:
+        """Raise what `add_batch` would; nothing is written."""
+        with self._engine.connect() as db:
+            _check(new, _batches(db), budget_usd)
+
+    def add_batch(
+        self, batch: Batch, new: PublishedBatch, *, budget_usd: Decimal | None = None
+    ) -> None:
+        """Remember a batch that is about to be published, and reserve its money.
+
+        A batch that is known already is fine.
 
         Raises
         ------
         LedgerError
-            If another batch has this name, or this one was published elsewhere.
+            If another batch has this name, this one was published elsewhere, or its pages changed.
+        BudgetExceededError
+            If this batch and all others cost more than the budget.
         """
-        with self._engine.begin() as db:
-            known = db.execute(
-                select(schema.batch).where(schema.batch.c.name == batch.name)
-            ).one_or_none()
-            if known is not None:
-                _check_same(known, batch, endpoint)
+        with self._writer.begin() as db:
+            batches = _batches(db)
+            _check(new, batches, budget_usd)
+            if any(known.id == new.id for known in batches):
                 return
-            db.execute(
-                insert(schema.batch).values(
-                    id=batch.id,
-                    name=batch.name,
-                    kind=batch.kind,
-                    endpoint=endpoint,
-                    fees=fees,
-                    reward_usd=batch.settings.payment.reward_usd,
-                    assignments=batch.settings.hit.assignments,
-                    published_at=_now(),
-                )
-            )
+            db.execute(insert(schema.batch).values(asdict(new)))
             db.execute(
                 insert(schema.stimulus), [rows.stimulus_row(batch.id, s) for s in batch.stimuli]
             )
@@ -91,30 +64,20 @@ class Ledger:
                 ],
             )
 
-    def check_batch(self, batch: Batch, *, endpoint: str) -> None:
-        """Raise `LedgerError` if `add_batch` would."""
-        with self._engine.connect() as db:
-            known = db.execute(
-                select(schema.batch).where(schema.batch.c.name == batch.name)
-            ).one_or_none()
-        if known is not None:
-            _check_same(known, batch, endpoint)
-
     def batches(self, names: Sequence[str] = ()) -> list[PublishedBatch]:
         """The batches of these names, or all of them, in the order published.
 
         Raises
         ------
-        LedgerError
+        UnknownBatchError
             If a name is not in the ledger.
         """
         with self._engine.connect() as db:
-            query = select(schema.batch).order_by(schema.batch.c.published_at)
-            found = [PublishedBatch(**row._mapping) for row in db.execute(query)]
+            found = _batches(db)
         missing = set(names) - {batch.name for batch in found}
         if missing:
             known = ", ".join(batch.name for batch in found) or "none"
-            raise LedgerError(
+            raise UnknownBatchError(
                 f"No batch named {sorted(missing)[0]!r} in the ledger; known: {known}."
             )
         return [batch for batch in found if not names or batch.name in names]
@@ -138,7 +101,7 @@ class Ledger:
 
     def intend_hit(self, batch_id: str, name: str, token: str) -> None:
         """Write down that a HIT is about to be posted; again is fine."""
-        with self._engine.begin() as db:
+        with self._writer.begin() as db:
             known = db.execute(
                 select(schema.hit.c.name).where(
                     schema.hit.c.batch_id == batch_id, schema.hit.c.name == name
@@ -153,20 +116,20 @@ class Ledger:
 
     def record_hit(self, batch_id: str, name: str, *, hit_id: str, hit_type_id: str) -> None:
         """Write down the id of a HIT that was posted."""
-        with self._engine.begin() as db:
+        with self._writer.begin() as db:
             db.execute(
                 update(schema.hit)
                 .where(schema.hit.c.batch_id == batch_id, schema.hit.c.name == name)
                 .values(hit_id=hit_id, hit_type_id=hit_type_id, posted_at=_now())
             )
 
-    def finish_hit(self, batch_id: str, name: str) -> None:
-        """Write down that no further answer to a HIT can come."""
-        with self._engine.begin() as db:
+    def set_finished(self, batch_id: str, name: str, *, finished: bool) -> None:
+        """Write down whether anybody can still answer a HIT."""
+        with self._writer.begin() as db:
             db.execute(
                 update(schema.hit)
                 .where(schema.hit.c.batch_id == batch_id, schema.hit.c.name == name)
-                .values(finished=True)
+                .values(finished=finished)
             )
 
     def trials(self, batch_id: str) -> dict[str, tuple[Trial, ...]]:
@@ -208,7 +171,7 @@ class Ledger:
 
         An assignment that is known keeps its answer; its status is brought up to date.
         """
-        with self._engine.begin() as db:
+        with self._writer.begin() as db:
             known = set(
                 db.scalars(
                     select(schema.assignment.c.id).where(
@@ -254,7 +217,7 @@ class Ledger:
 
     def store_responses(self, assignment_id: str, responses: Sequence[Response]) -> None:
         """Keep what an assignment's answer says, once."""
-        with self._engine.begin() as db:
+        with self._writer.begin() as db:
             db.execute(
                 insert(schema.response),
                 [
@@ -277,7 +240,7 @@ class Ledger:
 
     def record_problem(self, assignment_id: str, problem: str) -> None:
         """Keep why an answer could not be read; it stays raw and is tried again next time."""
-        with self._engine.begin() as db:
+        with self._writer.begin() as db:
             db.execute(
                 update(schema.assignment)
                 .where(schema.assignment.c.id == assignment_id)
@@ -306,17 +269,17 @@ class Ledger:
             )
             return {row.status: row.n for row in found}
 
-    def undecided_hits(self, batch_id: str) -> set[str]:
-        """HITs (by name) with an assignment that is neither approved nor rejected."""
+    def decided(self, batch_id: str) -> dict[str, tuple[int, int]]:
+        """Assignments collected of each HIT, by its name: approved or rejected, and all."""
         columns = schema.assignment.c
+        is_decided = case((columns.status == "Submitted", 0), else_=1)
+        query = (
+            select(columns.hit, func.sum(is_decided).label("decided"), func.count().label("n"))
+            .where(columns.batch_id == batch_id)
+            .group_by(columns.hit)
+        )
         with self._engine.connect() as db:
-            return set(
-                db.scalars(
-                    select(columns.hit)
-                    .where(columns.batch_id == batch_id, columns.status == "Submitted")
-                    .distinct()
-                )
-            )
+            return {row.hit: (row.decided, row.n) for row in db.execute(query)}
 
     def responses(self, batch_id: str) -> list[Mapping[str, Any]]:
         """Every response of a batch with rater, trial id, HIT and times, in the order submitted."""
@@ -343,16 +306,40 @@ class Ledger:
             return [dict(row._mapping) for row in db.execute(query)]
 
 
-def _check_same(known: Row[Any], batch: Batch, endpoint: str) -> None:
-    if known.id != batch.id:
+def _batches(db: Connection) -> list[PublishedBatch]:
+    query = select(schema.batch).order_by(schema.batch.c.published_at)
+    return [PublishedBatch(**row._mapping) for row in db.execute(query)]
+
+
+def _check(
+    new: PublishedBatch, batches: Sequence[PublishedBatch], budget_usd: Decimal | None
+) -> None:
+    """Whether a batch may be published beside those of the ledger."""
+    for known in batches:
+        if known.name == new.name:
+            _check_same(known, new)
+    committed = sum((b.cost_usd for b in batches if b.name != new.name), Decimal(0))
+    if budget_usd is not None and committed + new.cost_usd > budget_usd:
+        raise BudgetExceededError(
+            cost_usd=new.cost_usd, committed_usd=committed, budget_usd=budget_usd
+        )
+
+
+def _check_same(known: PublishedBatch, new: PublishedBatch) -> None:
+    if known.id != new.id:
         raise LedgerError(
-            f"A batch named {batch.name!r} with other contents was published before. Give this one "
+            f"A batch named {new.name!r} with other contents was published before. Give this one "
             "another name (`generate --name`), or undo the changes."
         )
-    if known.endpoint != endpoint:
+    if known.endpoint != new.endpoint:
         raise LedgerError(
-            f"Batch {batch.name!r} was published to {known.endpoint}, not {endpoint}. Use another "
-            "--ledger for another endpoint, so that answers of a rehearsal stay apart."
+            f"Batch {new.name!r} was published to {known.endpoint}, not {new.endpoint}. Use "
+            "another --ledger for another endpoint, so that answers of a rehearsal stay apart."
+        )
+    if known.pages_sha256 != new.pages_sha256:
+        raise LedgerError(
+            f"The page templates have changed since part of batch {new.name!r} was published. Undo "
+            "the changes, or generate the batch under another name."
         )
 
 

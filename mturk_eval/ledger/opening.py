@@ -34,7 +34,7 @@ def open_ledger(url: str, *, create: bool = True) -> Iterator[Ledger]:
     """
     engine = _engine(url, create)
     try:
-        with engine.begin() as db:
+        with engine.execution_options(begin="IMMEDIATE").begin() as db:
             _check_version(db, url)
         yield Ledger(engine)
     except DBAPIError as error:
@@ -43,19 +43,33 @@ def open_ledger(url: str, *, create: bool = True) -> Iterator[Ledger]:
         engine.dispose()
 
 
+def ledger_exists(url: str) -> bool:
+    """Whether a ledger's SQLite file is there; of other databases that cannot be told cheaply."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return True  # opening it says what is wrong
+    in_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (
+        None,
+        "",
+        ":memory:",
+    )
+    return not in_file or Path(str(parsed.database)).exists()
+
+
 def _engine(url: str, create: bool) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
             file = Path(str(parsed.database))
-            if not file.exists() and not create:
+            if not create and not file.exists():
                 raise LedgerError(
                     f"There is no ledger at {file}. `publish` makes it; run this command in the "
                     "study's folder or give --ledger."
                 )
             if not file.parent.is_dir():
                 raise LedgerError(f"The ledger's folder {file.parent} does not exist.")
-        engine = create_engine(parsed)
+        engine = create_engine(parsed, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise LedgerError(
             f"ledger = {_shown(url)!r} is not a database URL such as sqlite:///mturk_eval.db "
@@ -65,9 +79,15 @@ def _engine(url: str, create: bool) -> Engine:
 
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: object) -> None:
+            connection.isolation_level = None  # the driver would begin too late, see _begin
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("PRAGMA busy_timeout = 30000")
             connection.execute("PRAGMA journal_mode = WAL")
+
+        @event.listens_for(engine, "begin")
+        def _begin(db: Connection) -> None:
+            # A writer takes its turn before it looks, so what it saw stays true until it writes.
+            db.exec_driver_sql(f"BEGIN {db.get_execution_options().get('begin', 'DEFERRED')}")
 
     return engine
 
@@ -82,7 +102,7 @@ def _check_version(db: Connection, url: str) -> None:
         schema.metadata.create_all(db)
         db.execute(insert(schema.version).values(version=schema.SCHEMA_VERSION))
         return
-    found = db.execute(select(schema.version.c.version)).scalar_one()
+    found = db.execute(select(schema.version.c.version)).scalar_one_or_none()
     if found != schema.SCHEMA_VERSION:
         raise LedgerError(
             f"The ledger {_shown(url)} has format {found}; this version of mturk-eval reads "

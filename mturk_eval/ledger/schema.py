@@ -64,7 +64,10 @@ batch = Table(
     Column("endpoint", Text, nullable=False),
     Column("fees", String(10), nullable=False),
     Column("reward_usd", UsdText, nullable=False),
+    Column("fee_usd", UsdText, nullable=False),
+    Column("hits", Integer, nullable=False),
     Column("assignments", Integer, nullable=False),
+    Column("pages_sha256", String(64), nullable=False),
     Column("published_at", Utc, nullable=False),
 )
 
@@ -103,7 +106,7 @@ trial = Table(
 )
 
 # A row without `hit_id` is an intent: the HIT was about to be posted, or was posted just before a
-# crash. `finished` means that no further answer can come.
+# crash. `finished` means that nobody could answer any more when the HIT was last looked at.
 hit = Table(
     "hit",
     metadata,

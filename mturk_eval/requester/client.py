@@ -49,12 +49,10 @@ class HitType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HitState:
-    """What the marketplace says of a HIT."""
+    """What the marketplace says of a HIT; ``decided`` counts assignments approved or rejected."""
 
-    hit_id: str
     status: str
-    available: int
-    pending: int
+    decided: int
 
 
 class Marketplace(Protocol):
@@ -108,10 +106,10 @@ def find_credentials(endpoint_url: str) -> Credentials:
 
     session = botocore.session.Session()
     is_aws = ".amazonaws.com" in endpoint_url
-    if not is_aws:
-        # A machine's own role belongs to AWS; asking for it elsewhere only costs seconds.
-        session.get_component("credential_provider").remove("iam-role")
     try:
+        if not is_aws:
+            # A machine's own role belongs to AWS; asking for it elsewhere only costs seconds.
+            session.get_component("credential_provider").remove("iam-role")
         credentials = session.get_credentials()
     except BotoCoreError as error:
         raise CredentialsError(f"boto3 cannot read its credentials: {error}") from error
@@ -223,12 +221,7 @@ class MTurkMarketplace:
     def hit_state(self, hit_id: str) -> HitState:
         with self._errors("GetHIT"):
             hit = self._client.get_hit(HITId=hit_id)["HIT"]
-            return HitState(
-                hit_id=hit_id,
-                status=hit["HITStatus"],
-                available=hit["NumberOfAssignmentsAvailable"],
-                pending=hit["NumberOfAssignmentsPending"],
-            )
+            return HitState(status=hit["HITStatus"], decided=hit["NumberOfAssignmentsCompleted"])
 
     def assignments(self, hit_id: str) -> Iterator[Assignment]:
         with self._errors("ListAssignmentsForHIT"):

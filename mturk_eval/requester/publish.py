@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from mturk_eval.batch import Batch
 from mturk_eval.config import Settings
-from mturk_eval.errors import BudgetExceededError, MarketplaceError
+from mturk_eval.errors import LedgerError, MarketplaceError
 from mturk_eval.hits.pages import check_pages, question_xml, render_page
-from mturk_eval.ledger import Ledger
+from mturk_eval.ledger import Ledger, PublishedBatch
 from mturk_eval.requester.client import HitType, Marketplace
-from mturk_eval.requester.costs import Cost, batch_cost, fee_per_assignment
+from mturk_eval.requester.costs import Cost, batch_cost
 from mturk_eval.stimuli.hosting import Hosting, host_images
 from mturk_eval.trials import HitSpec
 
@@ -36,13 +36,18 @@ class PublishPlan:
     """What publishing a batch would do now."""
 
     batch: Batch
-    endpoint: str
+    record: PublishedBatch
     hosting: str
     to_post: tuple[HitSpec, ...]
-    n_posted: int
+    is_new: bool
     cost: Cost
     committed_usd: Decimal
     budget_usd: Decimal | None
+
+    @property
+    def n_posted(self) -> int:
+        """HITs that were posted before."""
+        return len(self.batch.hits) - len(self.to_post)
 
     def document(self) -> dict[str, Any]:
         """The plan as JSON."""
@@ -50,7 +55,7 @@ class PublishPlan:
             "batch": self.batch.name,
             "batch_id": self.batch.id,
             "kind": self.batch.kind,
-            "endpoint": self.endpoint,
+            "endpoint": self.record.endpoint,
             "hosting": self.hosting,
             "hits_to_post": len(self.to_post),
             "hits_posted_before": self.n_posted,
@@ -83,38 +88,32 @@ def plan_publish(
     BudgetExceededError
         If the cost is over the study's budget.
     """
-    ledger.check_batch(batch, endpoint=settings.endpoint_url)
+    pages_sha256 = check_pages(batch.hits, batch.kind, batch.settings.wording, templates)
+    whole = batch_cost(batch, settings.fee_schedule)
+    record = PublishedBatch.of(
+        batch,
+        endpoint=settings.endpoint_url,
+        fees=whole.fees,
+        fee_usd=whole.fee_usd,
+        pages_sha256=pages_sha256,
+    )
+    ledger.check_batch(record, budget_usd=settings.payment.budget_usd)
     known = ledger.hits(batch.id)
     to_post = tuple(
         hit for hit in batch.hits if hit.name not in known or known[hit.name].hit_id is None
     )
-    check_pages(to_post, batch.kind, batch.settings.wording, templates)
-    cost = batch_cost(batch, settings.fee_schedule, n_hits=len(to_post))
-    plan = PublishPlan(
+    return PublishPlan(
         batch=batch,
-        endpoint=settings.endpoint_url,
+        record=record,
         hosting=settings.hosting,
         to_post=to_post,
-        n_posted=len(batch.hits) - len(to_post),
-        cost=cost,
-        committed_usd=committed_usd(ledger),
+        is_new=not known,
+        cost=batch_cost(batch, settings.fee_schedule, n_hits=len(to_post)),
+        committed_usd=sum(
+            (other.cost_usd for other in ledger.batches() if other.id != batch.id), Decimal(0)
+        ),
         budget_usd=settings.payment.budget_usd,
     )
-    if plan.budget_usd is not None and plan.committed_usd + cost.total_usd > plan.budget_usd:
-        raise BudgetExceededError(
-            cost_usd=cost.total_usd, committed_usd=plan.committed_usd, budget_usd=plan.budget_usd
-        )
-    return plan
-
-
-def committed_usd(ledger: Ledger) -> Decimal:
-    """What all posted HITs of a ledger cost if every assignment is done and approved."""
-    total = Decimal(0)
-    for batch in ledger.batches():
-        posted = sum(hit.hit_id is not None for hit in ledger.hits(batch.id).values())
-        fee = fee_per_assignment(batch.reward_usd, batch.assignments, batch.fees)
-        total += posted * batch.assignments * (batch.reward_usd + fee)
-    return total
 
 
 def execute_publish(
@@ -125,12 +124,22 @@ def execute_publish(
     hosting: Hosting,
     ledger: Ledger,
     templates: Environment,
+    adopt: bool = False,
     progress: Progress = lambda _step, _done, _all: None,
 ) -> Published:
     """Put the images up and post the planned HITs.
 
+    Parameters
+    ----------
+    adopt : bool, default False
+        Whether HITs of this batch that another ledger posted are taken over, answers included.
+
     Raises
     ------
+    LedgerError
+        If another ledger posted HITs of this batch and ``adopt`` is False.
+    BudgetExceededError
+        If another batch was published since the plan was made.
     MarketplaceError, CredentialsError, EndpointUnreachableError, HostingError
         The HITs posted until then are in the ledger; the same call posts the rest.
     """
@@ -144,6 +153,13 @@ def execute_publish(
         )
     if not plan.to_post:
         return Published(n_posted=0, n_adopted=0, hit_type_id=None)
+    found = _found(plan, marketplace)
+    if found and plan.is_new and not adopt:
+        raise LedgerError(
+            f"{len(found)} HITs of batch {batch.name!r} are at {plan.record.endpoint} already, "
+            "posted from another ledger. Use that ledger; or give this batch another name; or say "
+            "--adopt to take these HITs over with their answers. Nothing was published."
+        )
     needed = {s.id: s for hit in plan.to_post for t in hit.trials for s in t.stimuli}
     urls = host_images(
         list(needed.values()),
@@ -151,8 +167,11 @@ def execute_publish(
         hosting,
         lambda done, total: progress("images", done, total),
     )
-    ledger.add_batch(batch, endpoint=plan.endpoint, fees=plan.cost.fees)
-    n_adopted = _adopt(plan, marketplace, ledger)
+    ledger.add_batch(batch, plan.record, budget_usd=plan.budget_usd)
+    for hit, hit_id, type_id in found:
+        ledger.intend_hit(batch.id, hit.name, request_token(batch, hit))
+        ledger.record_hit(batch.id, hit.name, hit_id=hit_id, hit_type_id=type_id)
+    n_adopted = len(found)
     waiting = _without_id(plan, ledger)
     hit_type_id = marketplace.create_hit_type(_hit_type(batch))
     post = _Poster(plan, urls, hit_type_id, marketplace, ledger, templates)
@@ -205,17 +224,14 @@ def annotation(batch: Batch, hit: HitSpec) -> str:
     return f"mturk-eval {batch.id} {hit.name}"
 
 
-def _adopt(plan: PublishPlan, marketplace: Marketplace, ledger: Ledger) -> int:
-    """Record HITs that an interrupted run posted but could not write down."""
+def _found(plan: PublishPlan, marketplace: Marketplace) -> list[tuple[HitSpec, str, str]]:
+    """Planned HITs that are at the marketplace already: an interrupted run could not note them."""
     wanted = {annotation(plan.batch, hit): hit for hit in plan.to_post}
-    adopted = 0
-    for found, hit_id, hit_type_id in marketplace.annotations():
-        hit = wanted.pop(found, None)
-        if hit is not None:
-            ledger.intend_hit(plan.batch.id, hit.name, request_token(plan.batch, hit))
-            ledger.record_hit(plan.batch.id, hit.name, hit_id=hit_id, hit_type_id=hit_type_id)
-            adopted += 1
-    return adopted
+    return [
+        (wanted[found], hit_id, type_id)
+        for found, hit_id, type_id in marketplace.annotations()
+        if found in wanted
+    ]
 
 
 def _without_id(plan: PublishPlan, ledger: Ledger) -> list[HitSpec]:

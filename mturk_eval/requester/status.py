@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from mturk_eval.ledger import Ledger
-from mturk_eval.requester.costs import fee_per_assignment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,7 @@ class BatchStatus:
 def study_status(ledger: Ledger) -> list[BatchStatus]:
     """The state of every batch as of the last collect.
 
-    ``spent_usd`` counts approved assignments with fees; ``committed_usd`` what the posted HITs cost
+    ``spent_usd`` counts approved assignments with fees; ``committed_usd`` what the batch costs
     if every assignment is done and approved.
     """
     found = []
@@ -56,8 +55,6 @@ def study_status(ledger: Ledger) -> list[BatchStatus]:
         hits = ledger.hits(batch.id)
         posted = [hit for hit in hits.values() if hit.hit_id is not None]
         states = ledger.assignments_by_state(batch.id)
-        fee = fee_per_assignment(batch.reward_usd, batch.assignments, batch.fees)
-        price = batch.reward_usd + fee
         found.append(
             BatchStatus(
                 batch=batch.name,
@@ -65,13 +62,13 @@ def study_status(ledger: Ledger) -> list[BatchStatus]:
                 endpoint=batch.endpoint,
                 n_hits=len(posted),
                 n_hits_finished=sum(hit.finished for hit in posted),
-                n_hits_not_posted=len(ledger.trials(batch.id)) - len(posted),
+                n_hits_not_posted=batch.hits - len(posted),
                 assignments_by_state=states,
-                n_planned=len(posted) * batch.assignments,
+                n_planned=batch.hits * batch.assignments,
                 n_responses=len(ledger.responses(batch.id)),
                 n_unreadable=len(ledger.problems(batch.id)),
-                spent_usd=states.get("Approved", 0) * price,
-                committed_usd=len(posted) * batch.assignments * price,
+                spent_usd=states.get("Approved", 0) * batch.price_usd,
+                committed_usd=batch.cost_usd,
             )
         )
     return found

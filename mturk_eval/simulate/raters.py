@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mturk_eval.batch import Batch
-from mturk_eval.errors import SimulationError
+from mturk_eval.errors import TableError
 from mturk_eval.trials import HIGHEST_RATING, LOWEST_RATING, Choice, Stimulus
 
 # Peak signal-to-noise ratios, in dB, at which a taste made of pixels says 1 and 10.
@@ -104,21 +104,23 @@ def read_truth(file: Path, batch: Batch) -> dict[str, float]:
 
     Raises
     ------
-    SimulationError
-        If a column is missing, a cell is no number, or a reconstruction has no quality.
+    TableError
+        If the file or a column is missing, a cell is no number, or a reconstruction has no quality.
     """
     truth: dict[tuple[str, str, float | None], float] = {}
+    if not file.is_file():
+        raise TableError(f"{file} does not exist.")
     with file.open(encoding="utf-8-sig", newline="") as lines:
         reader = csv.DictReader(lines)
         missing = {"image", "method", "quality"} - set(reader.fieldnames or ())
         if missing:
-            raise SimulationError(f"{file}: column {sorted(missing)[0]} is missing.")
+            raise TableError(f"{file}: column {sorted(missing)[0]} is missing.")
         for row in reader:
             try:
                 rate = float(row["bpp"]) if row.get("bpp") else None
                 truth[row["image"], row["method"], rate] = float(row["quality"])
             except (TypeError, ValueError) as error:
-                raise SimulationError(f"{file}, row {reader.line_num}: {error}.") from error
+                raise TableError(f"{file}, row {reader.line_num}: {error}.") from error
     return {s.id: _true_quality(s, truth, file) for s in batch.stimuli}
 
 
@@ -132,7 +134,7 @@ def _true_quality(
         return float(HIGHEST_RATING)
     if stimulus.method.startswith("catch-"):
         return float(LOWEST_RATING)
-    raise SimulationError(
+    raise TableError(
         f"{file} has no quality for {stimulus.image}, {stimulus.method}"
         + ("" if stimulus.target_bpp is None else f" at {stimulus.target_bpp:g} bpp")
         + "."

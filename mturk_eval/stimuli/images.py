@@ -100,9 +100,18 @@ def png_bytes(image: Image.Image) -> bytes:
 def is_coded(path: Path) -> bool:
     """Whether a file is what a lossy codec wrote, so that its size is a rate."""
     if path.suffix.lower() == ".webp":
-        with path.open("rb") as file:
-            return b"VP8L" not in file.read(64)  # VP8L marks lossless WebP
+        return b"VP8L" not in _webp_chunks(path.read_bytes())  # the mark of lossless WebP
     return path.suffix.lower() in CODED_SUFFIXES
+
+
+def _webp_chunks(data: bytes) -> set[bytes]:
+    """The names of a RIFF file's chunks."""
+    names, place = set(), 12
+    while place + 8 <= len(data):
+        names.add(data[place : place + 4])
+        length = int.from_bytes(data[place + 4 : place + 8], "little")
+        place += 8 + length + length % 2
+    return names
 
 
 def _to_eight_bits(path: Path, image: Image.Image) -> Image.Image:
@@ -134,19 +143,18 @@ def _to_srgb(path: Path, image: Image.Image) -> Image.Image:
     if not embedded:
         return image.convert("RGBA" if has_alpha else "RGB")
     alpha = image.convert("RGBA").getchannel("A") if has_alpha else None
-    colours = image.convert("L" if image.mode == "LA" else "RGB") if has_alpha else image
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
-        if ImageCms.getProfileDescription(profile).strip().startswith("sRGB"):
-            converted: Image.Image | None = colours.convert("RGB")
-        else:
-            converted = ImageCms.profileToProfile(
-                colours,
-                profile,
-                ImageCms.createProfile("sRGB"),
-                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                outputMode="RGB",
-            )
+        # Decoding may have turned grey pixels into RGB ones; the profile says what they were.
+        is_grey = profile.profile.xcolor_space.strip() == "GRAY"
+        mode = "L" if is_grey else "RGB" if image.mode in ("L", "LA", "RGBA") else image.mode
+        converted = ImageCms.profileToProfile(
+            image.convert(mode),
+            profile,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+        )
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
         raise ImageError(
             path,

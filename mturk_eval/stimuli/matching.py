@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from mturk_eval.errors import StimuliError
-from mturk_eval.stimuli.images import is_coded
+from mturk_eval.stimuli.images import CODED_SUFFIXES, is_coded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +141,8 @@ def _from_table(table: Path) -> list[ReconstructionFile]:
         if not path.is_file():
             raise StimuliError(f"{where}, column path: {path} does not exist.")
         size = row.get("bytes", "")
-        if size and not size.isdecimal():
-            raise StimuliError(f"{where}, column bytes: {size!r} is not a whole number.")
+        if size and (not size.isdecimal() or int(size) < 1):
+            raise StimuliError(f"{where}, column bytes: {size!r} is not a positive whole number.")
         target = row.get("target_bpp", "")
         if target and _positive(target) is None:
             raise StimuliError(f"{where}, column target_bpp: {target!r} is not a positive number.")
@@ -188,9 +188,19 @@ def _images_by_stem(folder: Path, *, needed: str) -> dict[str, Path]:
     if not folder.is_dir():
         raise StimuliError(f"{folder} is not a folder.")
     suffixes = Image.registered_extensions()
+    files = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".")]
+    unknown = [path for path in files if path.suffix.lower() not in suffixes]
+    if unknown and len(unknown) == len(files):
+        raise StimuliError(
+            f"{folder}: none of its {len(files)} files is an image that can be decoded here, e.g. "
+            f"{unknown[0].name}. Decode them to PNG first, or take the folder out."
+        )
+    coded = [path for path in unknown if path.suffix.lower() in CODED_SUFFIXES]
+    if coded:
+        raise StimuliError(f"{coded[0]}: {coded[0].suffix} cannot be decoded here; make it PNG.")
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.name.startswith(".") or path.suffix.lower() not in suffixes:
+    for path in files:
+        if path in unknown:
             continue
         if path.stem in found:
             raise StimuliError(

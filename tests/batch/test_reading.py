@@ -45,6 +45,22 @@ SPOILS: list[tuple[Callable[[Path], object], str]] = [
     (lambda f: edit(f, "hits.csv", r",t[0-9a-f]{14}$", ",t0"), "'t0' is not in trials.csv"),
     (lambda f: edit(f, "answers.csv", r"(left|right)$", "both"), "'both' is no answer"),
     (lambda f: edit(f, "answers.csv", r"^t.*\n", ""), "has no expected answer"),
+    (
+        lambda f: edit(f, "trials.csv", r"^(t\w+,2afc,main),image1,", r"\1,zebra,"),
+        "image: 'zebra', but the stimuli say 'image1'",
+    ),
+    (
+        lambda f: edit(f, "trials.csv", r"^(t\w+,2afc,main,image1),,", r"\1,9,"),
+        "target_bpp: '9', but the stimuli say ''",
+    ),
+    (
+        lambda f: edit(f, "stimuli.csv", r"(image1,jpeg),,", r"\1,nan,"),
+        r"stimuli.csv, row \d+, target_bpp: 'nan' is not a positive number",
+    ),
+    (
+        lambda f: edit(f, "stimuli.csv", r"(image1,jpeg),,", r"\1,0.5,"),
+        "the two sides have different target_bpp",
+    ),
     (lambda f: edit(f, "stimuli.csv", r"sha256", "sha"), "stimuli.csv: column sha256 is missing"),
     (lambda f: edit(f, "stimuli.csv", r",ok$", ",fine"), "'fine' is not ok or unreachable"),
     (lambda f: edit(f, "batch.toml", r"reward_usd", "reward"), "unknown key `payment.reward`"),
@@ -71,6 +87,12 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(BatchError) as raised:
         read_batch(folder)
     assert len(raised.value.problems) == 3  # the changed image, the answer, and its missing one
+    (folder / "batch.toml").write_text("name =")
+    (folder / "hits.csv").unlink()
+    with pytest.raises(BatchError) as raised:
+        read_batch(folder)
+    assert any("batch.toml" in problem for problem in raised.value.problems)
+    assert any("hits.csv: the file is missing" in problem for problem in raised.value.problems)
 
 
 def test_unbalanced_sides_are_told(tmp_path: Path) -> None:

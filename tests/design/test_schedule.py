@@ -142,6 +142,23 @@ def test_catch_trials_and_repeats(
     assert set(schedule.catch_answers) == {t.id for t in schedule.trials if t.role == "catch"}
 
 
+@given(st.integers(4, 20), st.integers(2, 4), st.integers(2, 30), st.integers(0, 99))
+def test_every_method_stands_as_often_early_as_late(
+    n_images: int, n_methods: int, per_hit: int, seed: int
+) -> None:
+    originals, reconstructions = study(n_images, n_methods)
+    schedule = satisfaction_schedule(
+        originals, reconstructions, batch="b", trials_per_hit=per_hit, seed=seed
+    )
+    for hit in schedule.hits:
+        methods = [t.reconstruction.method for t in hit.trials if isinstance(t, SatisfactionTrial)]
+        # At every moment in a HIT, the methods shown so far are even up to a few.
+        for seen in range(1, len(methods) + 1):
+            counts = Counter({f"m{m}": 0 for m in range(n_methods)}) + Counter(methods[:seen])
+            every = [counts[f"m{m}"] for m in range(n_methods)]
+            assert max(every) - min(every) <= 3
+
+
 @given(SIZES)
 def test_the_same_seed_gives_the_same_schedule(sizes: tuple[int, int, int, int]) -> None:
     assert two_afc(sizes) == two_afc(sizes)

@@ -299,7 +299,7 @@ class TestPreviews:
             tmp_path / "out",
             templates,
         )
-        assert [file.name for file in pages] == [f"hit-{n:02}.html" for n in range(1, 13)]
+        assert [file.name for file in pages] == [f"h{n}.html" for n in range(12)]
         assert Reader(index.read_text("utf-8")).references == [file.name for file in pages]
         for file, hit in zip(pages, hits, strict=True):
             seen = Reader(file.read_text("utf-8"))

@@ -14,8 +14,8 @@ from mturk_eval.config import Settings
 from mturk_eval.hits.templates import load_templates
 from mturk_eval.ledger import Ledger, open_ledger
 from mturk_eval.requester.client import MTurkMarketplace, connect
-from mturk_eval.requester.collect import Collected, collect
-from mturk_eval.requester.publish import Published, execute_publish, plan_publish
+from mturk_eval.requester.collect import Collected, batches_at, collect
+from mturk_eval.requester.publish import Published, PublishPlan, execute_publish, plan_publish
 from mturk_eval.simulate.drive import simulate
 from mturk_eval.simulate.raters import PROFILES, make_raters, pixel_quality
 from mturk_eval.stimuli.hosting import hosting_for
@@ -39,11 +39,19 @@ class Study:
         self.batches[name] = make_batch(self.folder, kind, name=name, **options)
         return self.batches[name][0]
 
-    def publish(self, name: str = "study", marketplace: Any = None) -> Published:
-        batch, folder = self.batches[name]
-        templates = load_templates(self.folder)
+    def publish(
+        self, name: str = "study", marketplace: Any = None, *, adopt: bool = False
+    ) -> Published:
+        batch, _ = self.batches[name]
+        plan = plan_publish(batch, self.settings, self.ledger, load_templates(self.folder))
+        return self.execute(plan, name, marketplace, adopt=adopt)
+
+    def execute(
+        self, plan: PublishPlan, name: str, marketplace: Any = None, *, adopt: bool = False
+    ) -> Published:
+        _, folder = self.batches[name]
         return execute_publish(
-            plan_publish(batch, self.settings, self.ledger, templates),
+            plan,
             folder,
             marketplace=marketplace or self.marketplace,
             hosting=hosting_for(
@@ -52,7 +60,8 @@ class Study:
                 credentials=self.marketplace.credentials,
             ),
             ledger=self.ledger,
-            templates=templates,
+            templates=load_templates(self.folder),
+            adopt=adopt,
         )
 
     def posted(self) -> list[dict[str, Any]]:
@@ -71,7 +80,8 @@ class Study:
         ).n_submitted
 
     def collect(self, batches: Sequence[str] = ()) -> list[Collected]:
-        return collect(self.ledger, self.marketplace, endpoint=self.market.url, batches=batches)
+        here, _ = batches_at(self.ledger, self.market.url, batches)
+        return collect(self.ledger, self.marketplace, here)
 
 
 @pytest.fixture

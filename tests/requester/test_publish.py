@@ -23,10 +23,12 @@ from mturk_eval.errors import (
     MarketplaceError,
     PageTooLargeError,
 )
-from mturk_eval.hits.templates import load_templates
+from mturk_eval.hits.pages import check_pages
+from mturk_eval.hits.templates import load_templates, shipped_templates
 from mturk_eval.ledger import open_ledger
 from mturk_eval.requester.client import MTurkMarketplace, connect
 from mturk_eval.requester.publish import plan_publish
+from mturk_eval.trials import Stimulus, Trial, TwoAfcTrial
 from tests.requester.conftest import Study
 from tests.samples import make_settings
 
@@ -52,15 +54,42 @@ def test_published_again_posts_nothing(study: Study) -> None:
     assert len(study.posted()) == 3
 
 
-def test_the_right_answers_reach_no_page(study: Study) -> None:
+def test_what_a_rater_must_not_know_changes_nothing_at_the_marketplace(study: Study) -> None:
+    """Other roles, methods, rates and answers, the same images and ids: the same pages."""
     batch = study.generate("2afc", design__catch=0.5)
+    disguised = replace(
+        batch,
+        stimuli=tuple(map(disguise, batch.stimuli)),
+        hits=tuple(
+            replace(hit, trials=tuple(map(disguise_trial, hit.trials))) for hit in batch.hits
+        ),
+        catch_answers=dict.fromkeys(batch.catch_answers, "left"),
+    )
+    templates = load_templates(study.folder)
+    pages = [
+        check_pages(one.hits, "2afc", one.settings.wording, templates) for one in (batch, disguised)
+    ]
+    assert pages[0] == pages[1]
     study.publish()
-    page = study.posted()[0]["Question"]
-    for word in ("catch", "degraded", "blur", "jpeg", "expected"):
-        assert f"{word}/" not in page
-        assert f"@{word}" not in page
-        assert f'"{word}' not in page
-    assert all(trial.id in page for trial in batch.trials)
+    (posted,) = study.posted()
+    assert all(trial.id in posted["Question"] for trial in batch.trials)
+    for word in ("degraded", "blur", "jpeg", "repeat", "image0"):
+        assert word not in posted["Question"]
+
+
+def disguise(stimulus: Stimulus) -> Stimulus:
+    return replace(stimulus, id=f"x{stimulus.id}", method="other", target_bpp=9.0, image="other")
+
+
+def disguise_trial(trial: Trial) -> Trial:
+    assert isinstance(trial, TwoAfcTrial)
+    return replace(
+        trial,
+        role="main",
+        original=disguise(trial.original),
+        left=disguise(trial.left),
+        right=disguise(trial.right),
+    )
 
 
 class Interrupted(MTurkMarketplace):
@@ -111,26 +140,75 @@ def test_a_lost_ledger_does_not_double_the_study(study: Study) -> None:
     study.publish()
     with open_ledger(f"sqlite:///{study.folder / 'new.db'}") as fresh:
         study.ledger = fresh
-        assert study.publish().n_adopted == 3
+        # It may as well be a rehearsal's: a person decides.
+        with pytest.raises(LedgerError, match="posted from another ledger"):
+            study.publish()
+        assert fresh.batches() == []
+        assert study.publish(adopt=True).n_adopted == 3
     assert len(study.posted()) == 3
 
 
-@pytest.mark.parametrize("delay_s", [0.9, 1.1, 1.3, 1.6])
-def test_a_killed_process_leaves_nothing_that_cannot_be_finished(
-    study: Study, delay_s: float
-) -> None:
+KILLED = """
+import os, signal, sys, threading
+from mturk_eval.cli import main
+from mturk_eval.requester.client import MTurkMarketplace
+
+at, after, calls, lock = int(sys.argv[1]), sys.argv[2] == "True", 0, threading.Lock()
+create_hit = MTurkMarketplace.create_hit
+
+def dying(self, *arguments, **options):
+    global calls
+    with lock:
+        calls += 1
+        fatal = calls == at
+    if fatal and not after:
+        os.kill(os.getpid(), signal.SIGKILL)
+    hit_id = create_hit(self, *arguments, **options)
+    if fatal:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return hit_id
+
+MTurkMarketplace.create_hit = dying
+sys.argv[1:] = sys.argv[3:]
+main()
+"""
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", [1, 13, 24])
+def test_a_killed_process_is_finished_by_the_next(study: Study, at: int, after: bool) -> None:
     study.generate("satisfaction", images=12, design__trials_per_hit=1)
+    command = [
+        *(sys.executable, "-c", KILLED, str(at), str(after), "publish", "study", "--yes"),
+        *("--endpoint", study.market.url, "--ledger", study.settings.ledger),
+    ]
+    environment = {**os.environ, "AWS_ACCESS_KEY_ID": study.market.account}
+    killed = subprocess.run(
+        command, cwd=study.folder, env=environment, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    study.publish()
+    assert names(study) == [f"hit-{n:03d}" for n in range(1, 25)]
+    known = study.ledger.hits(study.batches["study"][0].id)
+    assert {hit.hit_id for hit in known.values()} == {hit["HITId"] for hit in study.posted()}
+
+
+def test_two_processes_publish_the_batch_once(study: Study) -> None:
+    study.generate("satisfaction", images=6, design__trials_per_hit=1)
     command = [
         *(sys.executable, "-m", "mturk_eval", "publish", "study", "--yes"),
         *("--endpoint", study.market.url, "--ledger", study.settings.ledger),
     ]
     environment = {**os.environ, "AWS_ACCESS_KEY_ID": study.market.account}
-    process = subprocess.Popen(command, cwd=study.folder, env=environment)
-    time.sleep(delay_s)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    running = [
+        subprocess.Popen(command, cwd=study.folder, env=environment, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for process in running:
+        _, message = process.communicate()
+        assert b"Traceback" not in message, message
     study.publish()
-    assert names(study) == [f"hit-{n:03d}" for n in range(1, 25)]
+    assert names(study) == [f"hit-{n:03d}" for n in range(1, 13)]
 
 
 # --- what is refused, before anything is spent ---------------------------------------------------
@@ -166,6 +244,50 @@ def test_an_account_without_the_money_is_told(study: Study) -> None:
     with pytest.raises(MarketplaceError, match=r"holds \$\d+\.\d\d, these HITs cost \$50000\.00"):
         study.publish()
     assert study.posted() == []
+
+
+def test_masters_fees_count_towards_the_budget(study: Study) -> None:
+    masters = {
+        "QualificationTypeId": "2F1QJWKUDD8XADTFD2Q0G6UTO95ALH",
+        "Comparator": "Exists",
+    }
+    study.generate("2afc", "first", hit__qualifications=[masters], hit__assignments=10)
+    study.settings = make_settings(
+        endpoint=study.market.url, ledger=study.settings.ledger, fees="mturk"
+    )
+    study.publish("first")
+    (batch,) = study.ledger.batches()
+    # 0.30 with 20 % + 20 % from ten assignments + 5 % for Masters: 0.135, rounded half up.
+    assert (batch.fee_usd, batch.cost_usd) == (Decimal("0.14"), Decimal("4.40"))
+
+
+def test_money_is_reserved_when_publishing_begins(study: Study) -> None:
+    """Two plans made at the same time cannot both spend the budget."""
+    study.settings = make_settings(
+        endpoint=study.market.url, ledger=study.settings.ledger, payment={"budget_usd": "5.00"}
+    )
+    plans = {}
+    for name in ("first", "second"):
+        batch = study.generate("2afc", name)
+        plans[name] = plan_publish(
+            batch, study.settings, study.ledger, load_templates(study.folder)
+        )
+    study.publish("first")
+    with pytest.raises(BudgetExceededError):
+        study.execute(plans["second"], "second")
+    assert len(study.posted()) == 1
+
+
+def test_changed_templates_do_not_finish_a_batch_begun_with_others(study: Study) -> None:
+    study.generate("2afc", design__trials_per_hit=1)
+    with pytest.raises(KeyboardInterrupt):
+        study.publish(marketplace=Interrupted(study.marketplace, at=1, after=True))
+    templates = study.folder / "hit_templates"
+    templates.mkdir()
+    page = shipped_templates() / "2afc.html.j2"
+    (templates / page.name).write_text(page.read_text().replace("is closer", "is nearer"))
+    with pytest.raises(LedgerError, match="templates have changed"):
+        study.publish()
 
 
 def test_another_batch_of_a_published_name_is_refused(study: Study) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mturk_eval.errors import SimulationError
+from mturk_eval.errors import TableError
 from mturk_eval.simulate.raters import PROFILES, Profile, make_raters, pixel_quality, read_truth
 from tests.samples import make_batch
 
@@ -76,8 +76,8 @@ def test_true_qualities_from_a_table(tmp_path: Path) -> None:
     truth = read_truth(table, batch)
     assert (truth["image0/blur"], truth["image0/jpeg"], truth["image0"]) == (3.5, 7.0, 10.0)
     table.write_text("image,method,quality\nimage0,blur,3.5\n")
-    with pytest.raises(SimulationError, match="no quality for image0, jpeg"):
+    with pytest.raises(TableError, match="no quality for image0, jpeg"):
         read_truth(table, batch)
     table.write_text("image,method,quality\nimage0,blur,good\n")
-    with pytest.raises(SimulationError, match=r"row 2: .*'good'"):
+    with pytest.raises(TableError, match=r"row 2: .*'good'"):
         read_truth(table, batch)

@@ -19,6 +19,29 @@ from mturk_eval.stimuli.images import (
 )
 
 GREY = (128, 128, 128)
+
+
+def grey_profile() -> bytes:
+    """The smallest grey ICC profile: gamma 2.2, white point D50."""
+    white = b"XYZ " + bytes(4) + bytes.fromhex("0000f6d6000100000000d32d")
+    curve = b"curv" + bytes(4) + (1).to_bytes(4, "big") + bytes.fromhex("0233") + bytes(2)
+    text = b"desc" + bytes(4) + (5).to_bytes(4, "big") + b"grey\0" + bytes(78)
+    tags = {b"desc": text + bytes(-len(text) % 4), b"wtpt": white, b"kTRC": curve}
+    place = 128 + 4 + 12 * len(tags)
+    table, body = len(tags).to_bytes(4, "big"), b""
+    for name, data in tags.items():
+        table += name + (place + len(body)).to_bytes(4, "big") + len(data).to_bytes(4, "big")
+        body += data
+    head = bytearray(128)
+    head[0:4] = (128 + len(table) + len(body)).to_bytes(4, "big")
+    head[8:12] = bytes.fromhex("02100000")
+    head[12:24] = b"mntrGRAYXYZ "
+    head[36:40] = b"acsp"
+    head[68:80] = bytes.fromhex("0000f6d6000100000000d32d")
+    return bytes(head) + table + body
+
+
+GREY_PROFILE = grey_profile()
 PHOTOGRAPHS = sorted(
     (Path(__file__).parents[2] / "mturk_eval" / "demo" / "photographs").glob("*.webp")
 )
@@ -75,6 +98,37 @@ def test_a_wider_colour_profile_is_converted_to_srgb(tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(lab).tobytes()
     picture.save(tmp_path / "a.tif", icc_profile=profile)
     assert np.abs(shown(tmp_path / "a.tif").astype(int) - (200, 100, 50)).max() <= 2
+
+
+def test_a_profile_is_taken_by_what_it_does_not_by_its_name(tmp_path: Path) -> None:
+    """A linear profile shows a half as bright as it is, whatever it is called."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", (2, 2), (128, 128, 128)).save(tmp_path / "a.png", icc_profile=profile)
+    assert shown(tmp_path / "a.png")[0, 0].tolist() == [128, 128, 128]
+    # The same profile with its curves made straight: gamma 1.0 in each `para` or `curv` tag.
+    linear = linear_profile(profile)
+    Image.new("RGB", (2, 2), (128, 128, 128)).save(tmp_path / "b.png", icc_profile=linear)
+    assert shown(tmp_path / "b.png")[0, 0].tolist() == pytest.approx([188, 188, 188], abs=2)
+
+
+def linear_profile(profile: bytes) -> bytes:
+    """An RGB profile whose curves are straight; tags are replaced in place."""
+    data = bytearray(profile)
+    n_tags = int.from_bytes(data[128:132], "big")
+    for number in range(n_tags):
+        entry = 132 + 12 * number
+        name = bytes(data[entry : entry + 4])
+        if name in (b"rTRC", b"gTRC", b"bTRC"):
+            place = int.from_bytes(data[entry + 4 : entry + 8], "big")
+            data[place : place + 12] = b"curv" + bytes(4) + (0).to_bytes(4, "big")
+            data[entry + 8 : entry + 12] = (12).to_bytes(4, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "1"])
+def test_a_grey_profile_fits_grey_pixels_however_they_are_stored(tmp_path: Path, mode: str) -> None:
+    Image.new("L", (2, 2), 255).convert(mode).save(tmp_path / "a.png", icc_profile=GREY_PROFILE)
+    assert shown(tmp_path / "a.png")[0, 0].tolist() == pytest.approx([255] * 3, abs=1)
 
 
 def test_a_profile_that_does_not_fit_is_refused_with_advice(tmp_path: Path) -> None:
