@@ -151,7 +151,9 @@ def connect(url: str, access_key: str, secret: str = "secret", **options: Any) -
 def running_market(folder: Path, **options: Any) -> Iterator[Market]:
     """Start a server of its own."""
     clock = Clock()
-    settings = ServerOptions(port=0, database_url=f"sqlite:///{folder}/server.db", **options)
+    settings = ServerOptions(
+        **{"port": 0, "database_url": f"sqlite:///{folder}/server.db", **options}
+    )
     with running_server(settings, clock=clock) as url:
         market = Market(url, clock, folder)
         try:

@@ -9,40 +9,41 @@ import secrets
 import string
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from mturk_eval.errors import ServerError
+from mturk_eval.server.address import is_behind_a_proxy, is_reachable_from_outside, public_url
 from mturk_eval.server.api.http import requester_api
-from mturk_eval.server.api.signature import is_loopback
+from mturk_eval.server.bodies import Bodies
 from mturk_eval.server.context import Context
+from mturk_eval.server.door import Door
 from mturk_eval.server.images import get_image, put_image
 from mturk_eval.server.options import ServerOptions
-from mturk_eval.server.site import frame, pages, render
+from mturk_eval.server.site import frame, overview, render, replies, tasks
 from mturk_eval.server.store import Clock, Store, open_store, requester_key
 
 logger = logging.getLogger(__name__)
 
 _SWEEP_EVERY_S: Final = 15.0
-ANY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104  (asked for with --host)
 
 
 def create_app(options: ServerOptions, clock: Clock) -> Starlette:
     """Open the database and build the app; see `ServerOptions`."""
-    public_url = checked_public_url(options)
+    url = public_url(options)
     store = open_store(options.database_url)
     context = Context(
         store=store,
         clock=clock,
-        public_url=public_url,
+        public_url=url,
         verify_always=_verifies_always(options),
         requester_keys=_keys(store, options),
         opening_balance_usd=options.opening_balance_usd,
+        bodies=Bodies(),
     )
     app = Starlette(
         routes=[
@@ -50,10 +51,12 @@ def create_app(options: ServerOptions, clock: Clock) -> Starlette:
             Route("/images/{name}", put_image, methods=["PUT"]),
             Route("/images/{name}", get_image, methods=["GET"]),
             *frame.ROUTES,
-            *pages.ROUTES,
+            *overview.ROUTES,
+            *tasks.ROUTES,
             Mount("/static", StaticFiles(directory=render.STATIC), name="static"),
         ],
-        exception_handlers=pages.EXCEPTION_HANDLERS,
+        middleware=[Middleware(Door)],
+        exception_handlers=replies.EXCEPTION_HANDLERS,
         lifespan=_lifespan,
     )
     app.state.context = context
@@ -67,21 +70,6 @@ def requester_keys(options: ServerOptions) -> Mapping[str, str]:
         return _keys(store, options)
     finally:
         store.close()
-
-
-def checked_public_url(options: ServerOptions) -> str:
-    """The public URL without a final slash, or where the server listens if none is given."""
-    if options.public_url is None:
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        return f"http://{host}:{options.port}"
-    url = options.public_url.rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
-        raise ServerError(
-            "The public URL must be http(s)://host or http(s)://host:port, not "
-            f"{options.public_url!r}."
-        )
-    return url
 
 
 @contextlib.asynccontextmanager
@@ -110,26 +98,16 @@ async def _sweep(context: Context) -> None:
 # --- requesters' keys ----------------------------------------------------------------------------
 
 
-def _is_reachable_from_outside(options: ServerOptions) -> bool:
-    listens = options.host in ANY_ADDRESS or not is_loopback(options.host)
-    return listens or _is_behind_a_proxy(options)
-
-
-def _is_behind_a_proxy(options: ServerOptions) -> bool:
-    public = None if options.public_url is None else urlsplit(options.public_url).hostname
-    return is_loopback(options.host) and public is not None and not is_loopback(public)
-
-
 def _verifies_always(options: ServerOptions) -> bool:
     # A proxy on this machine may pass on requests from anywhere as if they were local, some (nginx
     # as it comes) without a trace; so nothing is taken on trust behind one.
-    return options.signatures == "always" or _is_behind_a_proxy(options)
+    return options.signatures == "always" or is_behind_a_proxy(options)
 
 
 def _keys(store: Store, options: ServerOptions) -> Mapping[str, str]:
     if options.requester_keys:
         return dict(options.requester_keys)
-    if not (_is_reachable_from_outside(options) or _verifies_always(options)):
+    if not (is_reachable_from_outside(options) or _verifies_always(options)):
         return {}
     query = sa.select(requester_key.c.access_key, requester_key.c.secret)
     with store.write() as db:

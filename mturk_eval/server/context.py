@@ -7,17 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from starlette.requests import Request
 
 from mturk_eval.server import work
+from mturk_eval.server.bodies import Bodies
 from mturk_eval.server.store import Clock, Store
-
-# So much beyond a limit is read and dropped: a client that is still sending sees no reply.
-_DRAINED: Final = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +27,7 @@ class Context:
     verify_always: bool
     requester_keys: Mapping[str, str] = field(repr=False)
     opening_balance_usd: Decimal
+    bodies: Bodies
 
     @contextlib.contextmanager
     def read(self) -> Iterator[tuple[sa.Connection, datetime]]:
@@ -56,14 +54,6 @@ class Context:
             pass
 
 
-class BodyTooLargeError(Exception):
-    """A request's body is over its limit, in bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        super().__init__(f"The request is larger than {limit / 2**20:.0f} MiB.")
-
-
 def context(request: Request) -> Context:
     """The context of the app that serves a request."""
     found: Context = request.app.state.context
@@ -80,15 +70,5 @@ def origin(request: Request) -> str:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body of a request, or BodyTooLargeError."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size <= limit:
-            parts.append(part)
-        elif size > limit + _DRAINED:
-            break
-    if size > limit:
-        raise BodyTooLargeError(limit)
-    return b"".join(parts)
+    """The body of a request, or BodyError; see `Bodies.read`."""
+    return await context(request).bodies.read(request, limit)

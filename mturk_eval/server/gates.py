@@ -11,14 +11,13 @@ import sqlalchemy as sa
 
 from mturk_eval.server.lifecycle import SUBMITTED_OR_LATER, AssignmentStatus
 from mturk_eval.server.store import assignment, qualification
+from mturk_eval.wire.qualifications import MASTERS_IDS
 
 Requirement = Mapping[str, Any]  # as in the API, normalised by `api.qualifications`
 
 HITS_APPROVED: Final = "00000000000000000040"
 PERCENT_APPROVED: Final = "000000000000000000L0"
 LOCALE: Final = "00000000000000000071"
-ADULT: Final = "00000000000000000060"
-MASTERS: Final = ("2F1QJWKUDD8XADTFD2Q0G6UTO95ALH", "2ARFPLSP75KLA8M8DH1HTEQVJT3SY6")
 # Below this many submissions a worker counts as having 100 % approved.
 _PERCENT_FROM: Final = 100
 
@@ -55,7 +54,7 @@ def is_enforced(type_id: str) -> bool:
     """
     if type_id in (HITS_APPROVED, PERCENT_APPROVED):
         return True
-    return type_id not in MASTERS and not (len(type_id) == 20 and type_id.startswith("0" * 15))
+    return type_id not in MASTERS_IDS and not (len(type_id) == 20 and type_id.startswith("0" * 15))
 
 
 def meets(requirement: Requirement, value: int | None) -> bool:

@@ -16,7 +16,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from mturk_eval.server.api.errors import RequestFailure
 from mturk_eval.server.api.http import authenticated
-from mturk_eval.server.context import BodyTooLargeError, context
+from mturk_eval.server.bodies import BodyError
+from mturk_eval.server.context import context
 
 IMAGE_BYTES: Final = 64 * 2**20
 _NAME: Final = re.compile(r"([0-9a-f]{64})\.(png|jpe?g|webp|avif|gif)", re.ASCII)
@@ -59,8 +60,10 @@ async def put_image(request: Request) -> Response:
         _account, body = await authenticated(request, IMAGE_BYTES)
     except RequestFailure as failure:
         return _problem(failure.status, failure.message, kind=failure.kind)
-    except BodyTooLargeError as error:
-        return _problem(413, f"{name}: {error} Images may have up to {IMAGE_BYTES:,} bytes.")
+    except BodyError as error:
+        return _problem(
+            error.status, f"{name}: {error} Images may have up to {IMAGE_BYTES:,} bytes."
+        )
     found = hashlib.sha256(body).hexdigest()
     if found != digest:
         return _problem(400, f"The body's SHA-256 is {found}, not {digest} as the name says.")
@@ -85,7 +88,9 @@ def _store(path: Path, body: bytes) -> None:
     """All or nothing, also when the machine stops halfway."""
     if path.is_file() and path.stat().st_size == len(body):
         return
-    path.parent.mkdir(exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(exist_ok=True)
+        _sync_folder(path.parent.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".upload-")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -93,9 +98,19 @@ def _store(path: Path, body: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
+        _sync_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the folder's list of names on disk, a new one with it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _problem(status: int, message: str, *, kind: str = "ImageError") -> Response:

@@ -46,7 +46,6 @@ class AssignmentEvent(StrEnum):
     RETURN = "return"
     ABANDON = "abandon"
     SUBMIT = "submit"
-    SUBMIT_LATE = "submit late"
     APPROVE = "approve"
     REJECT = "reject"
     OVERRIDE = "override rejection"
@@ -75,8 +74,6 @@ ASSIGNMENT_TRANSITIONS: Final[
     (AssignmentStatus.ACCEPTED, AssignmentEvent.RETURN): AssignmentStatus.RETURNED,
     (AssignmentStatus.ACCEPTED, AssignmentEvent.ABANDON): AssignmentStatus.ABANDONED,
     (AssignmentStatus.ACCEPTED, AssignmentEvent.SUBMIT): AssignmentStatus.SUBMITTED,
-    # Sent before the deadline, here just after it, and nobody took the slot meanwhile.
-    (AssignmentStatus.ABANDONED, AssignmentEvent.SUBMIT_LATE): AssignmentStatus.SUBMITTED,
     (AssignmentStatus.SUBMITTED, AssignmentEvent.APPROVE): AssignmentStatus.APPROVED,
     (AssignmentStatus.SUBMITTED, AssignmentEvent.REJECT): AssignmentStatus.REJECTED,
     (AssignmentStatus.REJECTED, AssignmentEvent.OVERRIDE): AssignmentStatus.APPROVED,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import signal
 import socket
 import threading
 import time
@@ -14,7 +15,9 @@ from typing import Final
 import uvicorn
 
 from mturk_eval.errors import ServerError
-from mturk_eval.server.app import ANY_ADDRESS, checked_public_url, create_app
+from mturk_eval.server.address import ANY_ADDRESS, http_url
+from mturk_eval.server.app import create_app
+from mturk_eval.server.context import Context
 from mturk_eval.server.options import ServerOptions
 from mturk_eval.server.store import Clock, utc_now
 
@@ -23,12 +26,9 @@ _STARTS_WITHIN_S: Final = 15.0
 
 def serve(options: ServerOptions, *, on_ready: Callable[[str], None]) -> None:
     """Run until interrupted; see `mturk_eval.server.serve`."""
-    with contextlib.closing(_listen(options)) as listening:
+    with _until_interrupted(), contextlib.closing(_listen(options)) as listening:
         options = _located(options, listening)
-        server = _Server(options, on_ready, utc_now)
-        # uvicorn stops cleanly at Ctrl-C and then passes the interrupt on.
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
+        _Server(options, on_ready, utc_now).run(sockets=[listening])
 
 
 @contextlib.contextmanager
@@ -47,18 +47,39 @@ def running_server(options: ServerOptions, clock: Clock) -> Iterator[str]:
         try:
             _await_start(server, thread)
             host = "127.0.0.1" if options.host in ANY_ADDRESS else options.host
-            yield _url(host, options.port)
+            yield http_url(host, options.port)
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextlib.contextmanager
+def _until_interrupted() -> Iterator[None]:
+    """Take Ctrl-C, and SIGTERM from systemd or Docker like it, as the wish to stop.
+
+    uvicorn stops cleanly at both, then passes them on to who handled them before.
+    """
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, interrupt) if in_main else None
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        if in_main:
+            signal.signal(signal.SIGTERM, before)
 
 
 class _Server(uvicorn.Server):
     def __init__(
         self, options: ServerOptions, on_ready: Callable[[str], None], clock: Clock
     ) -> None:
+        app = create_app(options, clock)
         config = uvicorn.Config(
-            create_app(options, clock),
+            app,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -67,12 +88,16 @@ class _Server(uvicorn.Server):
         )
         super().__init__(config)
         self._on_ready = on_ready
-        self._url = checked_public_url(options)
+        self._context: Context = app.state.context
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._on_ready(self._url)
+            self._on_ready(self._context.public_url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._context.bodies.hurry()  # half a request would hold us up until it is cancelled
+        await super().shutdown(sockets)
 
 
 def _listen(options: ServerOptions) -> socket.socket:
@@ -97,27 +122,8 @@ def _listen(options: ServerOptions) -> socket.socket:
 
 
 def _located(options: ServerOptions, listening: socket.socket) -> ServerOptions:
-    """The options with the port in use and the public URL that follows from it."""
-    port = listening.getsockname()[1]
-    public_url = options.public_url
-    if public_url is None:
-        host = _address_in_network() if options.host in ANY_ADDRESS else options.host
-        public_url = _url(host, port)
-    return dataclasses.replace(options, port=port, public_url=public_url)
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _address_in_network() -> str:
-    """This machine's address in its network; no packet is sent to find it."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # TEST-NET: only the way there is looked up
-        address = str(probe.getsockname()[0])
-        if address != "0.0.0.0":  # noqa: S104
-            return address
-    return socket.gethostname()
+    """The options with the port in use."""
+    return dataclasses.replace(options, port=listening.getsockname()[1])
 
 
 def _await_start(server: _Server, thread: threading.Thread) -> None:

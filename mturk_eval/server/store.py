@@ -252,8 +252,8 @@ class Store:
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that sees the latest state and is durable when it is left.
 
-        SQLite has one writer at a time. Within this process writers queue at a lock, which is fair
-        and fast; SQLite's own waiting, by sleeping, remains for other processes.
+        SQLite has one writer at a time. Within this process writers wait at a lock, which wakes
+        one as soon as it is free; SQLite's own waiting, by sleeping, remains for other processes.
         """
         with self._writing, self._engine.execution_options(begin="IMMEDIATE").begin() as db:
             yield db
@@ -284,6 +284,7 @@ def open_store(database_url: str) -> Store:
         connect_args={"timeout": 30, "check_same_thread": False},
         pool_size=20,
         max_overflow=40,
+        hide_parameters=True,  # errors are logged; secrets, names and answers are not
     )
     sa.event.listen(engine, "connect", _on_connect)
     sa.event.listen(engine, "begin", _on_begin)

@@ -41,7 +41,8 @@ from mturk_eval.server.store import (
 )
 
 MAX_HELD: Final = 25  # assignments a worker may hold at once, as on MTurk
-# A page sent in the last second is still on its way at the deadline.
+# A page sent in the last second is still on its way at the deadline. Its slot is held meanwhile, so
+# that a HIT which a requester has seen finished gets no further answer.
 GRACE: Final = timedelta(seconds=30)
 _MAX_QUARANTINED: Final = 3  # per assignment
 
@@ -106,7 +107,7 @@ def _step(
 
 def _overdue(now: datetime) -> sa.Select[Any]:
     return sa.select(assignment).where(
-        assignment.c.status == AssignmentStatus.ACCEPTED, assignment.c.deadline <= now
+        assignment.c.status == AssignmentStatus.ACCEPTED, assignment.c.deadline <= now - GRACE
     )
 
 
@@ -258,15 +259,11 @@ class Outcome(Enum):
 
 
 def submit(db: sa.Connection, record: Record, answer: str, now: datetime) -> Outcome:
-    """Store the answer of an assignment if it is held, or was until just now."""
+    """Store the answer of an assignment if it is held; what is overdue has been settled before."""
     status = AssignmentStatus(record["status"])
     if status in SUBMITTED_OR_LATER:
         return Outcome.REPEATED if record["answer"] == answer else Outcome.CONFLICTING
-    if status is AssignmentStatus.ACCEPTED:
-        event = AssignmentEvent.SUBMIT
-    elif status is AssignmentStatus.ABANDONED and _slot_is_still_free(db, record, now):
-        event = AssignmentEvent.SUBMIT_LATE
-    else:
+    if status is not AssignmentStatus.ACCEPTED:
         _keep_in_quarantine(db, record, answer, now)
         return Outcome.TOO_LATE
     delay = db.scalar(
@@ -275,25 +272,10 @@ def submit(db: sa.Connection, record: Record, answer: str, now: datetime) -> Out
         .where(hit.c.id == record["hit_id"])
     )
     due = now + timedelta(seconds=delay or 0)
-    _step(db, record, event, now, answer=answer, submitted_at=now, auto_approval_at=due)
+    changes = {"answer": answer, "submitted_at": now, "auto_approval_at": due}
+    _step(db, record, AssignmentEvent.SUBMIT, now, **changes)
     settle(db, now)  # a delay of 0 approves at once
     return Outcome.STORED
-
-
-def _slot_is_still_free(db: sa.Connection, record: Record, now: datetime) -> bool:
-    of_hit = db.execute(sa.select(hit).where(hit.c.id == record["hit_id"])).mappings().one()
-    slots = slots_of(db, [of_hit], now)[record["hit_id"]]
-    again = sa.select(assignment.c.seq).where(
-        assignment.c.hit_id == record["hit_id"],
-        assignment.c.worker_id == record["worker_id"],
-        assignment.c.status.in_(TAKEN),
-    )
-    return (
-        now < record["deadline"] + GRACE
-        and of_hit["status"] != HitStatus.DISPOSED
-        and slots.pending + slots.undecided + slots.completed < slots.maximum
-        and db.execute(again).first() is None
-    )
 
 
 def _keep_in_quarantine(db: sa.Connection, record: Record, answer: str, now: datetime) -> None:

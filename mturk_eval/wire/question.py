@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 from xml.parsers import expat
 
 import xmltodict
@@ -65,7 +66,8 @@ def parse_question(xml: str) -> Question:
     ------
     QuestionXmlError
         If the text is not well-formed, declares entities, or is not an HTMLQuestion or an
-        ExternalQuestion of the right namespace and children.
+        ExternalQuestion of the right namespace and children; or if its ExternalURL is no address
+        of a web page.
     """
     try:
         # Entities are refused by xmltodict (disable_entities), so no expansion attack gets in.
@@ -82,6 +84,7 @@ def parse_question(xml: str) -> Question:
     if root == f"{EXTERNAL_QUESTION_NAMESPACE}:ExternalQuestion":
         url = _text(body, f"{EXTERNAL_QUESTION_NAMESPACE}:ExternalURL").strip()
         height = _height(body, f"{EXTERNAL_QUESTION_NAMESPACE}:FrameHeight")
+        _require_web_address(url)
         return ExternalQuestion(url, height)
     raise QuestionXmlError(
         f"root element {root} is neither an HTMLQuestion (2011-11-11) nor an ExternalQuestion "
@@ -94,6 +97,16 @@ def _text(body: dict[str, object], element: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise QuestionXmlError(f"exactly one {element.rsplit(':', 1)[1]} with text is needed")
     return value
+
+
+def _require_web_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        found = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        found = False
+    if not found:
+        raise QuestionXmlError(f"ExternalURL must be http(s):// with a host, not {url!r}")
 
 
 def _height(body: dict[str, object], element: str) -> int:

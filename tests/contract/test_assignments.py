@@ -152,7 +152,7 @@ def test_a_deadline_frees_the_slot(market: Market) -> None:
     hit = market.create_hit(AssignmentDurationInSeconds=60)
     late = market.worker("late")
     assignment_id = late.hold(hit)
-    market.clock.advance(seconds=61)
+    market.clock.advance(seconds=91)
     assert counts(market.hit(hit)) == ("Assignable", 0, 1, 0)
     prompt = market.worker("prompt").do(hit)
     assert late.submit(assignment_id).status_code == 409  # the slot is another's now
@@ -160,16 +160,18 @@ def test_a_deadline_frees_the_slot(market: Market) -> None:
     assert [work["AssignmentId"] for work in listed] == [prompt]
 
 
-def test_what_was_sent_at_the_last_moment_counts_if_the_slot_is_free(market: Market) -> None:
-    first, second = (market.create_hit(AssignmentDurationInSeconds=60) for _ in range(2))
+def test_a_slot_is_held_until_what_was_sent_at_the_last_moment_is_here(market: Market) -> None:
+    short = {"AssignmentDurationInSeconds": 60, "LifetimeInSeconds": 60}
+    first, second = (market.create_hit(**short) for _ in range(2))
     worker = market.worker("w")
     just, too = worker.hold(first), worker.hold(second)
-    market.clock.advance(seconds=75)
+    market.clock.advance(seconds=75)  # past expiry and deadline, and still not finished
+    assert counts(market.hit(first)) == ("Unassignable", 1, 0, 0)
     assert worker.submit(just).status_code == 200
     assert counts(market.hit(first)) == ("Reviewable", 0, 0, 0)
     market.clock.advance(seconds=20)
-    assert worker.submit(too).status_code == 409
-    assert counts(market.hit(second)) == ("Assignable", 0, 1, 0)
+    assert counts(market.hit(second)) == ("Reviewable", 0, 0, 0)
+    assert worker.submit(too).status_code == 409  # who saw the HIT finished has missed nothing
 
 
 def test_a_worker_does_a_hit_once_and_may_take_it_up_again(market: Market) -> None:

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from mturk_eval.wire.question import ExternalQuestion, HtmlQuestion
+from mturk_eval.wire.question import (
+    ExternalQuestion,
+    HtmlQuestion,
+    QuestionXmlError,
+    parse_question,
+)
 from tests.market import HIT, Market, refusal
 
 TYPE = {key: HIT[key] for key in ("Title", "Description", "Reward", "AssignmentDurationInSeconds")}
@@ -126,6 +131,17 @@ def test_a_question_of_exactly_the_limit_is_taken(market: Market) -> None:
     assert market.create_hit(Question=HtmlQuestion("x" * room).to_xml())
     told(market.create_hit, Question=HtmlQuestion("x" * (room + 1)).to_xml())
     assert market.create_hit(Question=ExternalQuestion("https://example.org/?a=1&b=2").to_xml())
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "ftp://example.org/", "https://", "/task", "http://[", "//a.b/c"]
+)
+def test_an_external_question_is_a_web_page(market: Market, url: str) -> None:
+    with pytest.raises(QuestionXmlError, match="ExternalURL must be http"):
+        parse_question(ExternalQuestion(url).to_xml())
+    kind, message, _ = told(market.create_hit, Question=ExternalQuestion(url).to_xml())
+    assert kind == "ParameterValidationError"
+    assert f"not '{url}'" in message
 
 
 @pytest.mark.parametrize("n", [0, 1, 10, 11])

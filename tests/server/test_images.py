@@ -58,6 +58,21 @@ def test_an_image_goes_in_and_comes_out(
     assert not list(stored.glob(".upload*"))
 
 
+def test_an_image_is_on_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+
+    def fsync(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").resolve())
+
+    monkeypatch.setattr("mturk_eval.server.images.os.fsync", fsync)
+    body = image()
+    with running_market(tmp_path) as market:
+        httpx.put(f"{market.url}/images/{name(body)}", content=body).raise_for_status()
+    assert synced[0] == tmp_path  # the folder is new
+    assert synced[1].name.startswith(".upload")
+    assert synced[2] == tmp_path / "server_images"
+
+
 @pytest.mark.parametrize(
     ("path", "body", "said"),
     [

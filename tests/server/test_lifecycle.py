@@ -78,7 +78,11 @@ def test_every_status_is_reached(life: str) -> None:
 def test_the_ends_of_a_life_are_ends() -> None:
     ends = {
         "hit": {HitStatus.DISPOSED},
-        "assignment": {AssignmentStatus.RETURNED, AssignmentStatus.APPROVED},
+        "assignment": {
+            AssignmentStatus.RETURNED,
+            AssignmentStatus.ABANDONED,
+            AssignmentStatus.APPROVED,
+        },
     }
     for life, (table, statuses, _, _) in LIVES.items():
         assert {s for s in statuses if all(source is not s for source, _ in table)} == ends[life]

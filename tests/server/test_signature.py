@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from mturk_eval.errors import ServerError
 from mturk_eval.server import ServerOptions, create_app, requester_keys
+from mturk_eval.server.address import is_behind_a_proxy
 from mturk_eval.server.api.signature import is_loopback, needs_signature
 from tests.market import HIT, Market, connect, refusal, running_market
 
@@ -184,13 +186,51 @@ def test_a_key_pair_is_made_once_beyond_loopback(tmp_path: Path) -> None:
     assert "'s'" not in repr(given)
 
 
-@pytest.mark.parametrize("url", ["example.org", "ftp://example.org", "http://a/b", "http://"])
+@pytest.mark.parametrize(
+    "url", ["example.org", "ftp://example.org", "http://a/b", "http://", "http://["]
+)
 def test_a_public_url_is_an_origin(tmp_path: Path, url: str) -> None:
     with pytest.raises(ServerError, match="public URL"):
         create_app(ServerOptions(database_url=f"sqlite:///{tmp_path}/s.db", public_url=url))
 
 
-def test_behind_a_proxy_nothing_goes_unverified(tmp_path: Path) -> None:
-    with running_market(tmp_path, public_url="https://study.example") as market:
+@pytest.mark.parametrize(
+    ("host", "public_url", "passed_on"),
+    [
+        ("127.0.0.1", None, False),
+        ("127.0.0.1", "http://127.0.0.1:8765", False),
+        ("127.0.0.1", "http://localhost:9000", False),
+        ("127.0.0.1", "https://study.example", True),
+        ("127.0.0.1", "http://192.168.1.20:8765", True),
+        ("0.0.0.0", None, False),
+        ("0.0.0.0", "http://192.168.1.20:8765", False),
+        ("0.0.0.0", "http://192.168.1.20:8765/", False),
+        ("0.0.0.0", "http://study.example", True),
+        ("0.0.0.0", "https://study.example", True),
+        ("0.0.0.0", "https://study.example:8765", True),
+        ("::", "https://[2001:db8::1]", True),
+    ],
+)
+def test_a_public_url_that_is_not_ours_is_a_proxys(
+    host: str, public_url: str | None, passed_on: bool
+) -> None:
+    options = ServerOptions(host=host, port=8765, public_url=public_url)
+    assert is_behind_a_proxy(options) is passed_on
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_behind_a_proxy_nothing_goes_unverified(tmp_path: Path, host: str) -> None:
+    with running_market(tmp_path, host=host, public_url="https://study.example") as market:
         headers = {"X-Amz-Target": "MTurkRequesterServiceV20170117.ListHITs"}
         assert httpx.post(market.url, headers=headers).status_code == 403
+
+
+def test_phones_in_the_network_are_no_proxy(tmp_path: Path) -> None:
+    """Then this machine's own requests still need no signature."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {"host": "0.0.0.0", "port": port, "public_url": f"http://192.168.1.20:{port}"}
+    with running_market(tmp_path, **options) as market:
+        headers = {"X-Amz-Target": "MTurkRequesterServiceV20170117.ListHITs"}
+        assert httpx.post(market.url, headers=headers).status_code == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from mturk_eval.server.site.sessions import COOKIE, clean_name, worker_id_of
+from mturk_eval.server.site.sessions import COOKIE, SESSION_DAYS, clean_name, worker_id_of
 from tests.market import Market
 
 
@@ -24,6 +24,31 @@ def test_signing_in_and_out(market: Market) -> None:
             "Your name or nickname"
             in browser.get("/", headers={"Cookie": f"{COOKIE}={token}"}).text
         )
+
+
+def test_a_session_ends(market: Market) -> None:
+    """After its days, or when its browser signs in again."""
+    with httpx.Client(base_url=market.url) as browser:
+        tokens = []
+        for name in ("Ada", "Bob"):
+            browser.post("/sign-in", data={"name": name})
+            tokens.append(browser.cookies[COOKIE])
+    with httpx.Client(base_url=market.url) as anybody:
+
+        def opens(token: str) -> bool:
+            reply = anybody.get("/tasks", headers={"Cookie": f"{COOKIE}={token}"})
+            return reply.status_code == 200
+
+        assert [opens(token) for token in tokens] == [False, True]
+        market.clock.advance(days=SESSION_DAYS - 0.1)
+        assert opens(tokens[1])
+        market.clock.advance(days=0.2)
+        assert not opens(tokens[1])
+
+
+def test_the_sign_in_page_says_what_a_name_is(market: Market) -> None:
+    page = " ".join(httpx.get(market.url).text.split())
+    assert "whoever signs in with the same name continues your work" in page
 
 
 @pytest.mark.parametrize("bad", ["", "   ", "x" * 65, "a\x07b", "a\u202eb"])
@@ -61,7 +86,7 @@ def test_forms_of_other_sites_are_refused(market: Market) -> None:
     hit = market.create_hit()
     worker = market.worker("w")
     path = f"/projects/{hit['HITTypeId']}/tasks/{hit['HITId']}/accept"
-    for foreign in ("https://evil.example", "null", "http://127.0.0.1:1"):
+    for foreign in ("https://evil.example", "null", "http://127.0.0.1:1", "http://["):
         assert worker.http.post(path, headers={"Origin": foreign}).status_code == 403
     assert worker.http.post(path, headers={"Origin": market.url}).status_code == 303
 
@@ -184,6 +209,17 @@ def test_a_task_that_is_over_says_so(market: Market) -> None:
     worker = market.worker("w")
     place = worker.accept(hit).headers["location"]
     market.clock.advance(seconds=61)
-    page = worker.http.get(place)
-    assert page.status_code == 409
-    assert "The time for this task ran out." in page.text
+    more = market.create_hit(AssignmentDurationInSeconds=60)
+    for _ in range(2):  # while a late answer is still taken, and after
+        page = worker.http.get(place)
+        assert page.status_code == 409
+        assert "The time for this task ran out." in page.text
+        for path in ("/", "/tasks"):
+            assert (
+                f"/projects/{hit['HITTypeId']}/tasks/{hit['HITId']}?"
+                not in worker.http.get(path).text
+            )
+        following = worker.http.post(f"/projects/{hit['HITTypeId']}/tasks/accept")
+        assert more["HITId"] in following.headers["location"]
+        worker.give_back(following.headers["location"].partition("=")[2])
+        market.clock.advance(seconds=30)

@@ -9,14 +9,16 @@ from typing import Final
 import sqlalchemy as sa
 
 from mturk_eval.server import work
+from mturk_eval.server.api.bounds import reward_usd
 from mturk_eval.server.api.errors import (
     RequestFailure,
     bad_combination,
     bad_value,
     missing,
+    token_used,
     wrong_state,
 )
-from mturk_eval.server.api.hits import hit_reply, own_hit, reward_usd, token_used
+from mturk_eval.server.api.hits import hit_reply, own_hit
 from mturk_eval.server.api.money import bonus_reply, require_funds
 from mturk_eval.server.api.operations import Call, Params, Reply, operation, recall, remember
 from mturk_eval.server.api.paging import page

@@ -66,3 +66,10 @@ def bad_question(details: str) -> RequestFailure:
         code="XMLParseError",
         kind="ParameterValidationError",
     )
+
+
+def token_used(token: str) -> RequestFailure:
+    """A token that has done its work, for operations that return nothing."""
+    return RequestFailure(
+        f'The idempotency token "{token}" has already been processed.', code="DuplicateRequest"
+    )

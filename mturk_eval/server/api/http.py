@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import uuid
@@ -13,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mturk_eval.server.api import assignments, hits, money, qualifications, workers
+from mturk_eval.server.api import assignments, hits, money, posting, qualifications, workers
 from mturk_eval.server.api.errors import RequestFailure
 from mturk_eval.server.api.model import operation_model, validated
 from mturk_eval.server.api.operations import (
@@ -30,14 +31,16 @@ from mturk_eval.server.api.signature import (
     needs_signature,
     verified_account,
 )
-from mturk_eval.server.context import BodyTooLargeError, Context, context, read_body
+from mturk_eval.server.bodies import BodyError, BodyTooLargeError
+from mturk_eval.server.context import Context, context, read_body
 from mturk_eval.wire.limits import TARGET_PREFIX
 
 logger = logging.getLogger(__name__)
 
-NOUNS: Final = (assignments, hits, money, qualifications, workers)  # imported: registered
+NOUNS: Final = (assignments, hits, money, posting, qualifications, workers)  # imported: registered
 CONTENT_TYPE: Final = "application/x-amz-json-1.1"
 _BODY_LIMIT: Final = 2 * 2**20
+_STRANGERS_LIMIT: Final = 64 * 2**10
 _INVOCATION_CHARACTERS: Final = 64
 
 
@@ -55,7 +58,10 @@ async def requester_api(request: Request) -> Response:
         status, text = failure.status, _error_text(state, failure)
     except BodyTooLargeError as error:
         too_large = RequestFailure(str(error), kind="RequestEntityTooLargeException")
-        status, text = 413, _error_text(state, too_large)
+        status, text = error.status, _error_text(state, too_large)
+    except BodyError as error:
+        incomplete = RequestFailure(str(error), kind="RequestTimeoutException")
+        status, text = error.status, _error_text(state, incomplete)
     except Exception:
         logger.exception("Request %s failed", request_id)
         fault = RequestFailure(
@@ -73,18 +79,21 @@ async def authenticated(request: Request, limit: int) -> tuple[str, bytes]:
     ------
     RequestFailure
         If the signature is missing or wrong.
-    BodyTooLargeError
-        If the body has more than ``limit`` bytes.
+    BodyError
+        If the body has more than ``limit`` bytes, or does not come.
     """
     state = context(request)
     headers = {name: ", ".join(request.headers.getlist(name)) for name in request.headers}
     peer = request.client.host if request.client else None
     if not state.verify_always and not needs_signature(peer, headers):
         return named_account(headers), await read_body(request, limit)
-    # Strangers are turned away before they send much.
-    if "authorization" in headers and named_account(headers) not in state.requester_keys:
-        limit = min(limit, 2**16)
-    body = await read_body(request, limit)
+    if "authorization" in headers and named_account(headers) in state.requester_keys:
+        body = await read_body(request, limit)
+    else:  # Refused whatever the body is. A client that is still sending sees no reply, so that a
+        # little of it is read.
+        with contextlib.suppress(BodyTooLargeError):
+            await state.bodies.read(request, _STRANGERS_LIMIT, drained=0)
+        body = b""
     query = request.scope["query_string"]
     target = request.scope["raw_path"] + (b"?" + query if query else b"")
     signed = SignedRequest(request.method, target.decode("latin-1"), headers, body)

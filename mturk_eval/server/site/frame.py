@@ -21,7 +21,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from mturk_eval.server import gates, work
-from mturk_eval.server.context import BodyTooLargeError, Context, context, origin, read_body
+from mturk_eval.server.bodies import BodyError
+from mturk_eval.server.context import Context, context, origin, read_body
 from mturk_eval.server.lifecycle import HitStatus
 from mturk_eval.server.site import render
 from mturk_eval.server.site.sessions import signed_in
@@ -85,7 +86,7 @@ def hit_content(request: Request) -> Response:
     """The page of an HTMLQuestion, for who holds the task or may preview it."""
     hit_id = request.path_params["hit_id"]
     assignment_id = request.query_params.get("assignmentId", PREVIEW_ASSIGNMENT_ID)
-    with context(request).read() as (db, _now):
+    with context(request).read() as (db, now):
         record = (
             db.execute(
                 sa.select(hit.c.question, hit.c.status, hit_type.c.requirements)
@@ -98,7 +99,7 @@ def hit_content(request: Request) -> Response:
         if record is None or record["status"] == HitStatus.DISPOSED:
             raise HTTPException(404)
         if assignment_id == PREVIEW_ASSIGNMENT_ID:
-            worker = signed_in(db, request)
+            worker = signed_in(db, request, now)
             allowed = worker is not None and gates.may(
                 gates.Action.PREVIEW, record["requirements"], gates.worker_values(db, worker["id"])
             )
@@ -136,8 +137,10 @@ async def external_submit(request: Request) -> Response:
         return Response(status_code=204, headers=dict(_ANY_ORIGIN))
     try:
         fields = await _posted_fields(request)
-    except BodyTooLargeError as error:
-        reply = _problem("Your answers are too large", f"{error} Nothing was stored.", 413)
+    except BodyError as error:
+        reply = _problem(
+            "Your answers did not arrive", f"{error} Nothing was stored.", error.status
+        )
     except _UnreadableFormError as error:
         reply = _problem("Your answers could not be read", f"{error} Nothing was stored.", 400)
     else:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import secrets
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from mturk_eval.server.store import Record, session, worker
 
 COOKIE: Final = "mturk_eval_session"
 SESSION_DAYS: Final = 90
+_SESSION_LENGTH: Final = timedelta(days=SESSION_DAYS)
 _NAME_CHARACTERS: Final = 64
 
 Worker = Record
@@ -51,6 +52,7 @@ def sign_in(db: sa.Connection, name: str, now: datetime) -> str:
     if db.scalar(sa.select(worker.c.id).where(worker.c.id == worker_id)) is None:
         db.execute(worker.insert().values(id=worker_id, name=name, created_at=now))
     token = secrets.token_urlsafe(32)
+    db.execute(session.delete().where(session.c.created_at <= now - _SESSION_LENGTH))
     db.execute(
         session.insert().values(token_hash=_hashed(token), worker_id=worker_id, created_at=now)
     )
@@ -63,15 +65,15 @@ def sign_out(db: sa.Connection, request: Request) -> None:
     db.execute(session.delete().where(session.c.token_hash == _hashed(token)))
 
 
-def signed_in(db: sa.Connection, request: Request) -> Worker | None:
-    """The worker whose session a request carries."""
+def signed_in(db: sa.Connection, request: Request, now: datetime) -> Worker | None:
+    """The worker whose session a request carries, unless it is over."""
     token = request.cookies.get(COOKIE)
     if not token:
         return None
     query = (
         sa.select(worker)
         .join(session, session.c.worker_id == worker.c.id)
-        .where(session.c.token_hash == _hashed(token))
+        .where(session.c.token_hash == _hashed(token), session.c.created_at > now - _SESSION_LENGTH)
     )
     return db.execute(query).mappings().one_or_none()
 
@@ -81,7 +83,7 @@ def require_own_origin(request: Request) -> None:
     sent_from = request.headers.get("origin")
     if sent_from is None:  # not a browser, or one older than the header
         return
-    host = urlsplit(sent_from).netloc
+    _, _, host = sent_from.partition("://")
     if not host or (
         host != request.headers.get("host") and sent_from != context(request).public_url
     ):
