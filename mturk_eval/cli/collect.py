@@ -27,7 +27,10 @@ def collect(
     ledger: LedgerUrl = None,
     json: Json = False,
 ) -> None:
-    """Fetch what is new into the ledger; repeat it at any time."""
+    """Fetch new answers into the ledger.
+
+    Repeat it at any time; collecting twice changes nothing.
+    """
     from mturk_eval.errors import EndpointUnreachableError
     from mturk_eval.ledger import open_ledger
     from mturk_eval.requester.client import connect
@@ -86,7 +89,10 @@ def _show(found: Collected) -> None:
 
 
 def status(ctx: typer.Context, ledger: LedgerUrl = None, json: Json = False) -> None:
-    """Show where the study stands, as of the last collect."""
+    """Show where the study stands.
+
+    As of the last collect, from the ledger alone.
+    """
     from mturk_eval.ledger import open_ledger
     from mturk_eval.requester.status import study_status
 

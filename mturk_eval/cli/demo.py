@@ -18,7 +18,10 @@ def demo(
     raters: Annotated[int, typer.Option("--raters", min=2, help="How many simulated raters.")] = 12,
     json: Json = False,
 ) -> None:
-    """Run a whole study on sample photographs with simulated raters: no account, no network."""
+    """Run a whole study on sample photographs.
+
+    Simulated raters, a server of its own: no account, no network.
+    """
     from mturk_eval.demo import run_demo
 
     done = run_demo(out, n_raters=raters, tell=say)

@@ -28,9 +28,10 @@ def export(
     ledger: LedgerUrl = None,
     json: Json = False,
 ) -> None:
-    """Write the responses as tidy CSV: FILE.csv, or FILE.ratings.csv and FILE.votes.csv.
+    """Write the responses as tidy CSV.
 
-    Raters stand under pseudonyms; trials of all roles are there, told by the column `role`.
+    FILE.csv, or FILE.ratings.csv and FILE.votes.csv where both kinds are there. Raters stand
+    under pseudonyms; trials of all roles are there, told by the column `role`.
     """
     from mturk_eval.tidy.ledger import export_tidy
 

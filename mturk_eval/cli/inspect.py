@@ -13,19 +13,23 @@ from mturk_eval.cli.options import BatchFolder, Json
 
 
 def check(folder: BatchFolder, json: Json = False) -> None:
-    """Check a batch folder and report every problem at once, with file and row."""
+    """Check a batch folder.
+
+    Every problem is told at once, with file and row.
+    """
     from mturk_eval.batch import read_batch
-    from mturk_eval.errors import BatchError
+    from mturk_eval.errors import BatchError, InvalidInputError
     from mturk_eval.hits.pages import check_pages
     from mturk_eval.hits.templates import load_templates
 
     try:
         batch = read_batch(folder)
         check_pages(batch.hits, batch.kind, batch.settings.wording, load_templates())
-    except BatchError as error:
+    except InvalidInputError as error:
         if not json:
             raise
-        print_json({"folder": str(folder), "ok": False, "problems": list(error.problems)})
+        problems = error.problems if isinstance(error, BatchError) else [str(error)]
+        print_json({"folder": str(folder), "ok": False, "problems": list(problems)})
         raise typer.Exit(error.exit_code) from error
     if json:
         print_json(
@@ -57,7 +61,10 @@ def preview(
     ] = True,
     json: Json = False,
 ) -> None:
-    """Show the pages in a browser as a rater sees them, without publishing."""
+    """Show the pages as a rater sees them.
+
+    They open in a browser; nothing is published.
+    """
     import tempfile
 
     from mturk_eval.batch import read_batch
@@ -98,7 +105,10 @@ def cost(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show what a batch costs: reward, fees, total, per response, expected hourly pay."""
+    """Show what a batch costs and pays.
+
+    Reward, fees, total, per response, expected hourly pay.
+    """
     from mturk_eval.batch import read_batch
     from mturk_eval.errors import InvalidInputError
     from mturk_eval.requester.costs import batch_cost

@@ -30,8 +30,9 @@ def publish(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Post the HITs of a batch that are not posted yet; repeat it at any time.
+    """Post the HITs of a batch.
 
+    Those that are posted already are left alone; repeat it at any time.
     E.g. mturk-eval publish batch/
     """
     from mturk_eval.batch import read_batch

@@ -32,7 +32,10 @@ def report(
     ledger: LedgerUrl = None,
     json: Json = False,
 ) -> None:
-    """Write figures, tables and methods text as one HTML file that needs nothing else."""
+    """Write the report as one HTML file.
+
+    Figures, tables and methods text; it needs nothing else.
+    """
     from mturk_eval.report.page import write_report
 
     if data_ratings is not None or data_votes is not None:

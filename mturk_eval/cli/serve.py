@@ -45,7 +45,9 @@ def serve(
         typer.Option(help="auto: check requesters' signatures on all that is not this machine's."),
     ] = Signatures.AUTO,
 ) -> None:
-    """Run a server of your own: MTurk's API for requesters, a site for workers.
+    """Run the server where raters work.
+
+    MTurk's API for requesters, a site for workers.
 
     E.g. mturk-eval serve, or for phones on the same network: mturk-eval serve --host 0.0.0.0
     """

@@ -39,7 +39,10 @@ def simulate(
     ledger: LedgerUrl = None,
     json: Json = False,
 ) -> None:
-    """Let simulated raters do every open HIT of a published batch at our server."""
+    """Let simulated raters do a batch.
+
+    Each does every open HIT of the published batch, through the worker site of our server.
+    """
     from mturk_eval.batch import read_batch
     from mturk_eval.errors import SimulationError
     from mturk_eval.ledger import open_ledger

@@ -15,7 +15,10 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new study.")],
     json: Json = False,
 ) -> None:
-    """Start a study: settings with comments, page templates, and a README of what is next."""
+    """Start a new study in a folder.
+
+    Writes settings with comments, page templates, and a README of what is next.
+    """
     from mturk_eval.study import start_study
 
     written = start_study(folder)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # `expected` is a catch trial's right answer, empty elsewhere.
-_SHARED: Final = ("role", "expected", "batch", "hit", "trial_id")
-RATINGS_COLUMNS: Final = (
+_SHARED: Final = ("role", "expected", "batch", "hit", "trial_id", "assignment_status")
+RATINGS_FROM_LEDGER: Final = (
     "rater", "image", "method", "bpp", "rating", *_SHARED, "actual_bpp", "submitted_at",
     "response_time_ms",
 )  # fmt: skip
-VOTES_COLUMNS: Final = (
+VOTES_FROM_LEDGER: Final = (
     "rater", "image", "bpp", "method_left", "method_right", "choice", *_SHARED,
     "submitted_at", "response_time_ms", "magnifier_ms",
 )  # fmt: skip
@@ -45,12 +45,12 @@ def ratings_table(ledger_url: str, batches: Sequence[str] = ()) -> LedgerTable:
     LedgerError
         If the ledger or a named batch is not there.
     """
-    return _table(ledger_url, batches, "satisfaction", RATINGS_COLUMNS)
+    return _table(ledger_url, batches, "satisfaction", RATINGS_FROM_LEDGER)
 
 
 def votes_table(ledger_url: str, batches: Sequence[str] = ()) -> LedgerTable:
     """The votes of 2AFC batches, of all roles; raises as `ratings_table`."""
-    return _table(ledger_url, batches, "2afc", VOTES_COLUMNS)
+    return _table(ledger_url, batches, "2afc", VOTES_FROM_LEDGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ def export_tidy(ledger_url: str, batches: Sequence[str], out: Path) -> list[Writ
 
     tables: dict[Kind, LedgerTable] = {}
     kinds: tuple[tuple[Kind, Sequence[str]], ...] = (
-        ("satisfaction", RATINGS_COLUMNS),
-        ("2afc", VOTES_COLUMNS),
+        ("satisfaction", RATINGS_FROM_LEDGER),
+        ("2afc", VOTES_FROM_LEDGER),
     )
     for kind, columns in kinds:
         with suppress(NoDataError):
@@ -132,6 +132,7 @@ def _row(batch: str, trial: Trial, response: Mapping[str, Any]) -> dict[str, Any
         "batch": batch,
         "hit": response["hit"],
         "trial_id": trial.id,
+        "assignment_status": response["status"],
         "submitted_at": response["submitted_at"],
         "response_time_ms": _between(response["first_paint_ms"], response["answered_ms"]),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from pathlib import Path
 
 import httpx
@@ -59,18 +60,18 @@ def test_an_image_goes_in_and_comes_out(
 
 
 def test_an_image_is_on_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[Path] = []
+    synced: list[int] = []
 
     def fsync(handle: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{handle}").resolve())
+        synced.append(os.fstat(handle).st_ino)
 
     monkeypatch.setattr("mturk_eval.server.images.os.fsync", fsync)
     body = image()
     with running_market(tmp_path) as market:
         httpx.put(f"{market.url}/images/{name(body)}", content=body).raise_for_status()
-    assert synced[0] == tmp_path  # the folder is new
-    assert synced[1].name.startswith(".upload")
-    assert synced[2] == tmp_path / "server_images"
+    folder = tmp_path / "server_images"
+    expected = [tmp_path, folder / name(body), folder]  # the folder is new itself
+    assert synced == [path.stat().st_ino for path in expected]
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,8 @@ async def authenticated(request: Request, limit: int) -> tuple[str, bytes]:
         return named_account(headers), await read_body(request, limit)
     if "authorization" in headers and named_account(headers) in state.requester_keys:
         body = await read_body(request, limit)
-    else:  # Refused whatever the body is. A client that is still sending sees no reply, so that a
-        # little of it is read.
+    else:
+        # Refused whatever the body is; a little is read, for clients that send before they listen.
         with contextlib.suppress(BodyTooLargeError):
             await state.bodies.read(request, _STRANGERS_LIMIT, drained=0)
         body = b""
