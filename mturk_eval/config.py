@@ -7,6 +7,7 @@ Order of authority: command-line option > environment (``MTURK_EVAL_…``, neste
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -169,7 +170,8 @@ class Settings(_Record):
                 f"endpoint = {self.endpoint!r} is neither local, sandbox, production nor an "
                 "http(s) URL."
             )
-        return url
+        # One server, one name: a study published to `localhost` is collected at 127.0.0.1.
+        return re.sub(r"^(https?://)localhost(?=[:/]|$)", r"\g<1>127.0.0.1", url)
 
     @property
     def fee_schedule(self) -> FeeSchedule:

@@ -128,6 +128,14 @@ class LedgerError(MturkEvalError):
     """The study's database cannot be used for this."""
 
 
+class LedgerUrlError(InvalidInputError):
+    """The ledger's setting is no database URL."""
+
+
+class StoppedError(MturkEvalError):
+    """The user stopped the command; the message says what is kept and how to go on."""
+
+
 class UnknownBatchError(InvalidInputError):
     """A batch's name is not in the ledger."""
 

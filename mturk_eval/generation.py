@@ -41,6 +41,7 @@ from mturk_eval.stimuli.matching import (
 from mturk_eval.trials import Kind, Stimulus
 
 CATCH_METHOD: Final = "catch-degraded"
+LARGE_BYTES: Final = 8 * 2**20
 EXPECTED_SECONDS: Final = {"satisfaction": 15.0, "2afc": 30.0}
 
 Progress = Callable[[int, int], None]
@@ -140,15 +141,36 @@ def generate(
         write_batch(batch, folder)
         unchanged = _move_into_place(folder, out, batch)
     size_note = (
-        (f"{resized} reconstructions are shown at their original's size ({RESIZE_FILTER}).",)
+        (
+            f"Shown at their original's size ({RESIZE_FILTER}): {resized} of "
+            f"{len(reconstructed)} reconstructions.",
+        )
         if resized
         else ()
     )
-    return Generated(batch=batch, notes=(*notes, *size_note, *rate_notes), unchanged=unchanged)
+    large = sum(path.stat().st_size > LARGE_BYTES for path in (out / "images").iterdir())
+    weight_note = (
+        (
+            f"{large} of the images that raters download are larger than "
+            f"{LARGE_BYTES // 2**20} MiB; smaller originals load faster.",
+        )
+        if large
+        else ()
+    )
+    return Generated(
+        batch=batch,
+        notes=(*notes, *size_note, *rate_notes, *weight_note),
+        unchanged=unchanged,
+    )
 
 
 def _batch_settings(kind: Kind, name: str, settings: Settings, generator: str) -> BatchSettings:
-    payment = settings.payment
+    payment, design = settings.payment, settings.design
+    if design.repeats and design.trials_per_hit < 2:
+        raise SettingsError(
+            "A repeat stands in the HIT of its first showing, so --repeats needs --trials-per-hit "
+            "of at least 2."
+        )
     try:
         return BatchSettings(
             name=name,
@@ -166,7 +188,10 @@ def _batch_settings(kind: Kind, name: str, settings: Settings, generator: str) -
     except ValidationError as error:
         message = describe_validation_error("batch", error)
         if "`name`" in message:
-            message += ". Give a --name of letters, digits, spaces and . _ + -"
+            message = (
+                f"A batch cannot be named {name!r}. Give a --name of at most 100 letters, digits, "
+                "spaces and . _ + -"
+            )
         raise SettingsError(message) from error
 
 

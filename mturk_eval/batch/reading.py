@@ -59,8 +59,8 @@ def read_batch(folder: Path, *, verify_images: bool = True) -> Batch:
     settings = _read_settings(folder / "batch.toml", problems)
     kind = settings.kind if settings is not None else _kind_of(folder)
     stimuli = _read_stimuli(folder, problems, verify_images=verify_images)
-    trials = _read_trials(folder, kind, stimuli, problems)
-    hits = _read_hits(folder, trials, problems)
+    trials, broken = _read_trials(folder, kind, stimuli, problems)
+    hits = _read_hits(folder, trials, broken, problems)
     answers = _read_answers(folder, kind, trials, problems)
     problems += _unbalanced(trials.values())
     if settings is None or problems:
@@ -169,14 +169,17 @@ def _png_size(data: bytes) -> tuple[int, int] | None:
 
 def _read_trials(
     folder: Path, kind: Kind, stimuli: Mapping[str, Stimulus], problems: list[str]
-) -> dict[str, Trial]:
+) -> tuple[dict[str, Trial], set[str]]:
+    """The trials by id, and the ids of rows that could not be read."""
     trials: dict[str, Trial] = {}
+    broken: set[str] = set()
     for where, row in _rows(folder, "trials.csv", TRIALS_COLUMNS[kind], problems):
         columns = TRIALS_COLUMNS[kind][5:]
         unknown = [column for column in columns if row[column] not in stimuli]
         for column in unknown:
             problems.append(f"{where}, {column}: stimulus {row[column]!r} is not in stimuli.csv")
         if unknown:
+            broken.add(row["trial_id"])
             continue
         shown = {column: stimuli[row[column]] for column in columns}
         try:
@@ -189,6 +192,7 @@ def _read_trials(
                 trial = TwoAfcTrial(id=_filled(row, "trial_id"), role=role, **shown)
         except ValueError as error:
             problems.append(f"{where}, {error}")
+            broken.add(row["trial_id"])
             continue
         if trial.id in trials:
             problems.append(f"{where}, trial_id: {trial.id!r} stands twice")
@@ -196,7 +200,7 @@ def _read_trials(
         if problem:
             problems.append(f"{where}, {problem}")
         trials[trial.id] = trial
-    return trials
+    return trials, broken
 
 
 def _trial_problem(trial: Trial) -> str | None:
@@ -232,7 +236,7 @@ def _kind(trial: Trial) -> Kind:
 
 
 def _read_hits(
-    folder: Path, trials: Mapping[str, Trial], problems: list[str]
+    folder: Path, trials: Mapping[str, Trial], broken: set[str], problems: list[str]
 ) -> tuple[HitSpec, ...]:
     placed: dict[str, dict[int, Trial]] = defaultdict(dict)
     seen: dict[str, str] = {}
@@ -242,6 +246,8 @@ def _read_hits(
             name, position = _filled(row, "hit"), _whole(row, "position")
         except ValueError as error:
             problems.append(f"{where}, {error}")
+            continue
+        if trial_id in broken:
             continue
         if trial_id not in trials:
             problems.append(f"{where}, trial_id: {trial_id!r} is not in trials.csv")

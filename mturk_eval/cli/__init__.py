@@ -16,12 +16,11 @@ def main() -> None:
     except MturkEvalError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does; that is no failure of ours.
+        sys.stderr.close()
+        sys.exit(0)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            # The reader of our output left, as `head` does; that is no failure of ours.
-            sys.stderr.close()
-            sys.exit(0)
-        if error.filename is None:
-            raise
-        sys.stderr.write(f"Error: {error.filename}: {error.strerror}\n")
+        place = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"Error: {place}{error.strerror or error}\n")
         sys.exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mturk_eval.cli.context import print_json, progress_bar, say, settings_of
+from mturk_eval.cli.context import print_json, progress_bar, say, settings_of, stopping
 from mturk_eval.cli.options import BatchNames, Endpoint, Json, LedgerUrl
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def collect(
         for other in elsewhere:
             say(f"{other.name} was published to {other.endpoint} and is not collected here.")
         marketplace = connect(settings.endpoint_url)
-        with progress_bar("Assignments") as bar:
+        again = "What was collected is in the ledger; run the same command again to go on."
+        with stopping(again), progress_bar("Assignments") as bar:
             found = collect_batches(study, marketplace, here)
             n_new = sum(one.n_new for one in found)
             while watch and any(one.waiting for one in found):

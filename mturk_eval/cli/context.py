@@ -46,8 +46,22 @@ def count(n: int, noun: str) -> str:
 
 
 @contextmanager
+def stopping(advice: str) -> Iterator[None]:
+    """Turn Ctrl-C into one sentence that says what is kept and how to go on."""
+    from mturk_eval.errors import StoppedError
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError(f"stopped. {advice}") from None
+
+
+@contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, silent where stderr is no terminal; call it with done and all."""
+    """A progress bar on stderr; call it with done and all.
+
+    Where stderr is no terminal, a line is printed whenever a tenth more is done.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -57,4 +71,14 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        told = 0
+
+        def show(done: int, total: int) -> None:
+            nonlocal told
+            bar.update(task, completed=done, total=total)
+            tenths = 10 * done // total if total else 10
+            if not console.is_terminal and tenths > told and total >= 10:
+                told = tenths
+                say(f"{label}: {done} of {total}")
+
+        yield show

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mturk_eval.cli.context import print_json, say
+from mturk_eval.cli.context import print_json, say, stopping
 from mturk_eval.cli.options import Json
 
 
@@ -24,7 +24,8 @@ def demo(
     """
     from mturk_eval.demo import run_demo
 
-    done = run_demo(out, n_raters=raters, tell=say)
+    with stopping("The half-made folder can be removed; the demo begins anew in another one."):
+        done = run_demo(out, n_raters=raters, tell=say)
     if json:
         print_json(done.document())
         return

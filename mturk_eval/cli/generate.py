@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of
+from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of, stopping
 from mturk_eval.cli.options import Json
 
 
@@ -88,7 +88,7 @@ def generate(
             },
         },
     )
-    with progress_bar("Preparing images") as progress:
+    with stopping("Nothing was written."), progress_bar("Preparing images") as progress:
         made = generate_batch(
             "satisfaction" if kind is KindName.satisfaction else "2afc",
             originals=originals,

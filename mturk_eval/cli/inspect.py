@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mturk_eval.cli.context import count, print_json, say, settings_of
+from mturk_eval.cli.context import count, print_json, settings_of
 from mturk_eval.cli.options import BatchFolder, Json
 
 
@@ -92,8 +92,18 @@ def preview(
         print_json({"folder": str(target), "pages": [str(page) for page in pages]})
     else:
         typer.echo(f"{len(pages) - 1} pages in {target}; open {start}")
-    if open_browser and not json and typer.launch(start.resolve().as_uri()) != 0:
-        say("No browser could be opened here; open the file above in one.")
+    if open_browser and not json and has_desktop():
+        typer.launch(start.resolve().as_uri())
+
+
+def has_desktop() -> bool:
+    """Whether a browser can be opened: asking in vain prints many lines of noise."""
+    import os
+    import sys
+
+    return sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
 
 
 def cost(

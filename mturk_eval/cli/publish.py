@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of
+from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of, stopping
 from mturk_eval.cli.inspect import describe_cost
 from mturk_eval.cli.options import BatchFolder, Endpoint, Json, LedgerUrl
+
+if TYPE_CHECKING:
+    from mturk_eval.ledger import Ledger
+    from mturk_eval.requester.publish import PublishPlan
 
 
 def publish(
@@ -54,6 +60,8 @@ def publish(
         ledger_url = "sqlite://"
     # Before a ledger is made, so that a wrong endpoint leaves nothing behind.
     marketplace = None if dry_run else connect(settings.endpoint_url)
+    if marketplace is not None:
+        marketplace.balance()  # likewise a key that is refused
     with open_ledger(ledger_url) as study:
         plan = plan_publish(batch, settings, study, templates)
         if not json:
@@ -73,7 +81,8 @@ def publish(
             endpoint_url=settings.endpoint_url,
             credentials=marketplace.credentials,
         )
-        with progress_bar("Publishing") as bar:
+        again = "What is posted is in the ledger; run the same command again to post the rest."
+        with stopping(again), posting_on(study, plan), progress_bar("Publishing") as bar:
             done = execute_publish(
                 plan,
                 folder,
@@ -98,3 +107,20 @@ def publish(
         say(f"{count(done.n_adopted, 'HIT')} posted by an earlier run were found there.")
     typer.echo(f"Posted {count(done.n_posted, 'HIT')}; the batch has {len(batch.hits)}.")
     typer.echo("Next: mturk-eval collect --watch")
+
+
+@contextmanager
+def posting_on(study: Ledger, plan: PublishPlan) -> Iterator[None]:
+    """Where posting fails half-way, say how far it came."""
+    from mturk_eval.errors import MturkEvalError
+
+    try:
+        yield
+    except MturkEvalError:
+        posted = sum(hit.hit_id is not None for hit in study.hits(plan.batch.id).values())
+        if posted:
+            say(
+                f"{posted} of {count(len(plan.batch.hits), 'HIT')} are posted; run the same "
+                "command again to post the rest."
+            )
+        raise

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mturk_eval.cli.context import print_json, progress_bar, settings_of
+from mturk_eval.cli.context import print_json, progress_bar, settings_of, stopping
 from mturk_eval.cli.options import BatchFolder, Endpoint, Json, LedgerUrl
 
 
@@ -58,7 +58,8 @@ def simulate(
             f"No HIT of {folder} is published; run `mturk-eval publish {folder}`."
         )
     qualities = pixel_quality(batch, folder) if truth is None else read_truth(truth, batch)
-    with progress_bar("Assignments") as progress:
+    again = "What was submitted stays; run the same command again to go on."
+    with stopping(again), progress_bar("Assignments") as progress:
         done = run(
             batch,
             hits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,10 +65,17 @@ class DemoResult:
     def message(self) -> str:
         """What to look at, and what to do next."""
         port = self.endpoint.rsplit(":", 1)[1]
+        activate = Path(sys.prefix) / "bin" / "activate"
+        first = (
+            ""
+            if shutil.which("mturk-eval") or not activate.exists()
+            else f"First, once:             source {activate}\n"
+        )
         return (
             f"\nDone in {sum(self.seconds.values()):.0f} s: {self.n_ratings} ratings and "
             f"{self.n_votes} votes of simulated raters.\n\n"
             f"Look at the report:      {self.report}\n"
+            f"{first}"
             f"Look at the numbers:     cd {self.folder}\n"
             "                         mturk-eval analyze --model mixed\n"
             "                         mturk-eval preview 2afc\n"

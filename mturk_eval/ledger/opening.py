@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from mturk_eval.errors import LedgerError
+from mturk_eval.errors import LedgerError, LedgerUrlError
 from mturk_eval.ledger import schema
 from mturk_eval.ledger.ledger import Ledger
 
@@ -71,7 +71,7 @@ def _engine(url: str, create: bool) -> Engine:
                 raise LedgerError(f"The ledger's folder {file.parent} does not exist.")
         engine = create_engine(parsed, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        raise LedgerError(
+        raise LedgerUrlError(
             f"ledger = {_shown(url)!r} is not a database URL such as sqlite:///mturk_eval.db "
             f"({error})."
         ) from error

@@ -31,6 +31,8 @@ _REFUSED_KEY: Final = frozenset(
     }
 )
 # When an endpoint answers nothing of MTurk's, botocore reports the bare HTTP status as the code.
+# Messages of the real service, and of ours, end in the time of the error in milliseconds.
+_TIMESTAMP: Final = re.compile(r" \(\d+(?: s)?\)$")
 _HTTP_STATUS: Final = re.compile(r"\d{3}")
 
 
@@ -242,23 +244,29 @@ class MTurkMarketplace:
     @contextmanager
     def _errors(self, operation: str) -> Iterator[None]:
         """Turn what boto3 raises into the errors a user can act on."""
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            ConnectionError,  # noqa: A004  # botocore's own
+            HTTPClientError,
+        )
 
         try:
             yield
         except ClientError as error:
             details = error.response.get("Error", {})
-            code, message = str(details.get("Code", "")), str(details.get("Message", ""))
+            code = str(details.get("Code", ""))
+            message = _TIMESTAMP.sub("", str(details.get("Message", "")))
             if code in _REFUSED_KEY:
                 raise CredentialsError(
-                    f"{self.endpoint_url} refuses the access key ({code}: {message}). Set "
+                    f"{self.endpoint_url} refuses the access key: {message} Set "
                     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key that it knows."
                 ) from error
             if _HTTP_STATUS.fullmatch(code):
                 raise self._not_mturk(operation) from error
             turk_code = str(error.response.get("TurkErrorCode", code))
             raise MarketplaceError(operation, message, code=turk_code) from error
-        except HTTPClientError as error:
+        except (HTTPClientError, ConnectionError) as error:
             raise EndpointUnreachableError(self.endpoint_url) from error
         except BotoCoreError as error:
             raise MarketplaceError(operation, str(error)) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mturk_eval.errors import NoDataError
+from mturk_eval.errors import NoDataError, TableError
 from mturk_eval.ledger import Ledger, open_ledger
 from mturk_eval.trials import Kind, SatisfactionTrial, Trial
 
@@ -70,9 +70,13 @@ def export_tidy(ledger_url: str, batches: Sequence[str], out: Path) -> list[Writ
     ------
     NoDataError
         If there is nothing to write.
+    TableError
+        If ``out`` is a folder.
     """
     from mturk_eval.tidy.files import write_csv
 
+    if out.is_dir():
+        raise TableError(f"--out {out} is a folder; give a file such as {out / 'responses.csv'}.")
     tables: dict[Kind, LedgerTable] = {}
     kinds: tuple[tuple[Kind, Sequence[str]], ...] = (
         ("satisfaction", RATINGS_FROM_LEDGER),

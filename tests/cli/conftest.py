@@ -35,6 +35,7 @@ Cli = Callable[..., Outcome]
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Run a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
+
     class NoTerminal:
         @staticmethod
         def isatty() -> bool:

@@ -214,7 +214,7 @@ def test_no_ledger_yet(cli: Cli) -> None:
 def test_a_ledger_that_is_something_else(cli: Cli, images: None) -> None:
     Path("mturk_eval.db").write_text("no database " * 100)
     wrong(cli("status"), 1, "cannot be used")
-    wrong(cli("status", "--ledger", "nonsense"), 1, "not a database URL")
+    wrong(cli("status", "--ledger", "nonsense"), 2, "not a database URL")
 
 
 def test_nothing_to_analyze_yet(cli: Cli, images: None, endpoint: str) -> None:

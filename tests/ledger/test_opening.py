@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from mturk_eval.errors import LedgerError
+from mturk_eval.errors import LedgerError, LedgerUrlError
 from mturk_eval.ledger import open_ledger, schema
 
 
@@ -69,6 +69,6 @@ def test_a_missing_ledger_is_not_made_by_reading(tmp_path: Path) -> None:
 
 
 def test_a_password_in_the_url_is_not_shown() -> None:
-    with pytest.raises(LedgerError) as raised, open_ledger("nodb://me:secret@host/x"):
+    with pytest.raises(LedgerUrlError) as raised, open_ledger("nodb://me:secret@host/x"):
         pass
     assert "secret" not in str(raised.value)
