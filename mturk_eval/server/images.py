@@ -20,6 +20,9 @@ from mturk_eval.server.bodies import BodyError
 from mturk_eval.server.context import context
 
 IMAGE_BYTES: Final = 64 * 2**20
+_URL: Final = re.compile(
+    r"https?://[^\s\"'<>/]+/images/([0-9a-f]{64}\.(?:png|jpe?g|webp|avif|gif))", re.ASCII
+)
 _NAME: Final = re.compile(r"([0-9a-f]{64})\.(png|jpe?g|webp|avif|gif)", re.ASCII)
 _MEDIA_TYPES: Final[Mapping[str, str]] = {
     "png": "image/png",
@@ -45,6 +48,19 @@ _HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Timing-Allow-Origin": "*",
 }
+
+
+def at_origin(html: str, images: Path, origin: str) -> str:
+    """A page whose images of ours are fetched from where the page itself was.
+
+    A HIT holds the address of the day it was posted; the server may have moved since, or be known
+    to this browser under another name.
+    """
+
+    def here(match: re.Match[str]) -> str:
+        return f"{origin}/images/{match[1]}" if (images / match[1]).exists() else match[0]
+
+    return _URL.sub(here, html)
 
 
 async def put_image(request: Request) -> Response:

@@ -14,6 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from PIL import Image
 
+from mturk_eval.wire.question import HtmlQuestion
 from tests.market import Market, running_market
 
 
@@ -122,3 +123,19 @@ def test_a_put_is_signed_like_everything_else(tmp_path: Path) -> None:
         reply = httpx.put(url, content=body, headers=dict(request.headers.items()))
         assert reply.json() == {"url": f"https://study.example/images/{name(body)}"}
         assert httpx.get(url).content == body
+
+
+def test_images_are_fetched_from_where_the_page_was(market: Market) -> None:
+    """A HIT posted under one address is seen under another: on a phone, or after a move."""
+    body = image()
+    assert httpx.put(f"{market.url}/images/{name(body)}", content=body).status_code == 200
+    strange = f"https://example.org/images/{'0' * 64}.png"
+    page = (
+        f'<form><img src="http://192.0.2.7:9999/images/{name(body)}"><img src="{strange}"></form>'
+    )
+    hit = market.create_hit(Question=HtmlQuestion(page).to_xml())
+    worker = market.worker("phone")
+    path = worker.accept(hit).headers["location"]
+    shown = worker.frame_http.get(worker.frame(path)).text
+    assert f'src="{market.url}/images/{name(body)}"' in shown
+    assert f'src="{strange}"' in shown

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from mturk_eval.server import gates, work
+from mturk_eval.server import gates, images, work
 from mturk_eval.server.bodies import BodyError
 from mturk_eval.server.context import Context, context, origin, read_body
 from mturk_eval.server.lifecycle import HitStatus
@@ -115,6 +115,7 @@ def hit_content(request: Request) -> Response:
         raise HTTPException(404)
     html = _SUBMIT_URL.sub(origin(request), question.html)
     html = _HELPER_URL.sub(f"{origin(request)}/static/externalHIT_v1.js", html)
+    html = images.at_origin(html, context(request).store.images, origin(request))
     return HTMLResponse(html, headers=dict(_CONTENT_HEADERS))
 
 

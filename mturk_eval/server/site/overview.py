@@ -79,7 +79,10 @@ def home(request: Request) -> Response:
             return render.page("sign_in.html", worker=None, next=target, problem=None)
         groups = open_groups(db, worker, now)
         held = held_by(db, worker["id"], now)
-    return render.page("home.html", worker=worker, groups=groups, held=held, now=now)
+    returned = "returned" in request.query_params
+    return render.page(
+        "home.html", worker=worker, groups=groups, held=held, now=now, returned=returned
+    )
 
 
 def open_groups(db: sa.Connection, worker: Worker, now: datetime) -> list[dict[str, Any]]:

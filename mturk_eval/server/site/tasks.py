@@ -89,7 +89,8 @@ def accept_any(request: Request) -> Response:
             return see(f"/projects/{of_type['id']}/done")
         if hit_id is None:
             return unavailable(worker, "No task of this group is open to you now.")
-        return _accept(db, worker, of_type["id"], hit_id, now)
+        sent = "after" in request.query_params
+        return _accept(db, worker, of_type["id"], hit_id, now, sent=sent)
 
 
 def accept_one(request: Request) -> Response:
@@ -108,13 +109,20 @@ def accept_one(request: Request) -> Response:
 
 
 def _accept(
-    db: sa.Connection, worker: Worker, type_id: str, hit_id: str, now: datetime
+    db: sa.Connection,
+    worker: Worker,
+    type_id: str,
+    hit_id: str,
+    now: datetime,
+    *,
+    sent: bool = False,
 ) -> Response:
+    """Take a task and go to its page; ``sent`` tells there that the one before has arrived."""
     try:
         assignment_id = work.accept(db, worker["id"], hit_id, now)
     except work.UnavailableError as error:
         return unavailable(worker, str(error))
-    return see(_work_path(type_id, hit_id, assignment_id))
+    return see(_work_path(type_id, hit_id, assignment_id) + ("&sent=1" if sent else ""))
 
 
 def give_back(request: Request) -> Response:
@@ -129,7 +137,7 @@ def give_back(request: Request) -> Response:
             return unavailable(worker, "You have submitted this task; it cannot be returned.")
         if record["status"] == AssignmentStatus.ACCEPTED:
             work.give_back(db, record, now)
-    return see("/")
+    return see("/?returned=1")
 
 
 # --- working -------------------------------------------------------------------------------------
@@ -167,6 +175,7 @@ def work_page(request: Request) -> Response:
         assignment=record,
         remaining=record["deadline"] - now,
         left=left,
+        sent="sent" in request.query_params,
         frame_url=url,
         frame_sandbox=frame.frame_sandbox(question),
     )

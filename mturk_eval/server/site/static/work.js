@@ -23,7 +23,9 @@ function tick() {
     }
   }
   if (left === 0) {
-    warning.textContent = face.textContent = "Time is over";
+    face.textContent = "0:00";
+    warning.classList.remove("visually-hidden");
+    warning.textContent = "Time is over. Send your answers at once: they are taken for a few seconds.";
     clearInterval(ticking);
   }
 }
