@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal, get_args
 
 Kind = Literal["satisfaction", "2afc"]
 Role = Literal["practice", "main", "catch", "repeat", "identical"]
 Choice = Literal["left", "right", "not_sure"]
 
-LOWEST_RATING = 1
-HIGHEST_RATING = 10
+LOWEST_RATING: Final = 1
+HIGHEST_RATING: Final = 10
+
+# What a trial can be answered with, as a page sends it.
+RATINGS: Final = tuple(str(rating) for rating in range(LOWEST_RATING, HIGHEST_RATING + 1))
+CHOICES: Final[tuple[Choice, ...]] = get_args(Choice)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,9 +25,8 @@ from mturk_eval.batch.record import (
 from mturk_eval.config import describe_validation_error
 from mturk_eval.errors import BatchError
 from mturk_eval.trials import (
-    HIGHEST_RATING,
-    LOWEST_RATING,
-    Choice,
+    CHOICES,
+    RATINGS,
     HitSpec,
     Kind,
     Role,
@@ -270,11 +269,7 @@ def _read_hits(
 def _read_answers(
     folder: Path, kind: Kind, trials: Mapping[str, Trial], problems: list[str]
 ) -> dict[str, str]:
-    valid = (
-        tuple(str(rating) for rating in range(LOWEST_RATING, HIGHEST_RATING + 1))
-        if kind == "satisfaction"
-        else get_args(Choice)
-    )
+    valid = RATINGS if kind == "satisfaction" else CHOICES
     answers: dict[str, str] = {}
     for where, row in _rows(folder, "answers.csv", ANSWERS_COLUMNS, problems):
         if row["trial_id"] not in trials:

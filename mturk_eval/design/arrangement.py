@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -127,10 +126,3 @@ def insert_apart(hit: list[Trial], trial: Trial, positions: Sequence[int]) -> No
 
     free = (p for p in positions if all(t.original.image != image for t in neighbours(p)))
     hit.insert(next(free, positions[0]), trial)
-
-
-def adjacent_repeats(hit: Sequence[Trial]) -> int:
-    """How often a trial shows the same original as the one before it."""
-    return sum(
-        before.original.image == after.original.image for before, after in itertools.pairwise(hit)
-    )

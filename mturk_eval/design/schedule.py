@@ -216,7 +216,8 @@ def _into_hits(
         # Drawn from the first half where it has enough, so that there is room in between.
         first = hit[: max(size.repeats, len(hit) // 2)]
         for trial in rng.sample(first, size.repeats):
-            insert_apart(hit, again(trial), list(range(len(hit), len(hit) // 2, -1)) or [len(hit)])
+            after = max(len(hit) // 2, hit.index(trial))
+            insert_apart(hit, again(trial), range(len(hit), after, -1))
         for _ in range(size.catch):
             inside = list(range(1, len(hit))) or [len(hit)]
             rng.shuffle(inside)

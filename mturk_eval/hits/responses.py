@@ -7,19 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from mturk_eval.errors import UnreadableAnswerError
-from mturk_eval.trials import (
-    HIGHEST_RATING,
-    LOWEST_RATING,
-    Response,
-    SatisfactionTrial,
-    Trial,
-)
-
-RATINGS: Final = tuple(str(score) for score in range(LOWEST_RATING, HIGHEST_RATING + 1))
-CHOICES: Final = ("left", "right", "not_sure")
+from mturk_eval.trials import CHOICES, RATINGS, Response, SatisfactionTrial, Trial
 
 
 def answer_field(trial: Trial) -> str:
