@@ -5,7 +5,7 @@
   their own beside the pictures, so that no finger is over them.
   out:  "<trial id>.magnifier_ms": how long lenses were on, hidden tabs not counted
 #}
-const ZOOMS = [1, 2, 4, 8], LENS_PX = 240, DOCKED_LENS_PX = 112, FINGER_PX = 36;
+const ZOOMS = [1, 2, 4, 8], LENS_PX = 240, FINGER_PX = 36;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const lens = {
   stage: null,      // the pictures it works on: those of the trial shown
@@ -14,6 +14,7 @@ const lens = {
   source: "mouse",  // or "touch", "keys": what moved it last
   u: .5, v: .5,     // where: 0..1 of width and height
   zoom: null,       // device pixels per image pixel; null until the trial's sizes are known
+  chosen: false,    // the zoom is the rater's own, no longer the start's
   since: null, frame: 0,
 };
 const lensTimes = new Map();
@@ -28,8 +29,7 @@ function attach(fieldset) {
     img.parentElement.append(canvas, mark);
     return { img, canvas, mark };
   });
-  lens.zoom ??= startZoom();
-  showZoom();
+  rezoom();
 }
 
 function detach() {
@@ -38,10 +38,29 @@ function detach() {
   Object.assign(lens, { stage: null, views: [], u: .5, v: .5 });
 }
 
-{# The first zoom at which a picture is magnified at least twice. #}
-function startZoom() {
-  const { img } = lens.views[0], shown = img.clientWidth * devicePixelRatio / img.naturalWidth;
-  return ZOOMS.find(zoom => zoom >= 1.9 * shown) || ZOOMS.at(-1);
+{# Device pixels per image pixel in the picture beside the lens. #}
+function shown() {
+  const { img } = lens.views[0];
+  return img.clientWidth * devicePixelRatio / img.naturalWidth;
+}
+
+{# No lens makes a picture smaller than it already is. #}
+function zooms() {
+  const possible = ZOOMS.filter(zoom => zoom > .95 * shown());
+  return possible.length ? possible : ZOOMS.slice(-1);
+}
+
+{#
+  Until the rater chooses, the first zoom that magnifies at least twice, kept from trial to trial
+  while it still magnifies visibly: pictures change their size with the window.
+#}
+function rezoom() {
+  if (!lens.stage) return;
+  const times = lens.zoom / shown();
+  if (lens.chosen) lens.zoom = Math.max(lens.zoom, zooms()[0]);
+  else if (times < 1.8 || times > 5) lens.zoom = ZOOMS.find(zoom => zoom >= 1.95 * shown()) || ZOOMS.at(-1);
+  showZoom();
+  redraw();
 }
 
 function move(u, v, source) {
@@ -49,6 +68,7 @@ function move(u, v, source) {
   Object.assign(lens, { u: clamp(u, 0, 1), v: clamp(v, 0, 1), source });
   if (!lens.on) {
     lens.on = true;
+    form.classList.add("used");
     lens.stage.classList.add("lensing");
     runClock();
   }
@@ -92,7 +112,7 @@ function geometry() {
   const { img } = lens.views.find(view => view.img.alt === "Original") || lens.views[0];
   const { naturalWidth: width, naturalHeight: height, clientWidth, clientHeight } = img;
   const ratio = devicePixelRatio, zoom = lens.zoom, docked = narrow.matches;
-  const side = docked ? DOCKED_LENS_PX : Math.min(LENS_PX, .8 * clientWidth, .8 * clientHeight);
+  const side = docked ? parseFloat(lens.stage.style.getPropertyValue("--lens")) : Math.min(LENS_PX, .8 * clientWidth, .8 * clientHeight);
   const pixels = Math.max(8, Math.floor(side * ratio / 8) * 8);  // a multiple of every zoom
   const w = Math.min(pixels / zoom, width), h = Math.min(pixels / zoom, height);
   const x = clamp(Math.round(lens.u * width - w / 2), 0, width - w);
@@ -151,15 +171,19 @@ function drawCrosshair(context, { cx, cy, ratio }) {
 }
 
 function setZoom(step) {
-  if (lens.zoom === null) return;
-  lens.zoom = ZOOMS[clamp(ZOOMS.indexOf(lens.zoom) + step, 0, ZOOMS.length - 1)];
+  if (!lens.stage) return;
+  const steps = zooms();
+  lens.zoom = steps[clamp(steps.indexOf(lens.zoom) + step, 0, steps.length - 1)];
+  lens.chosen = true;
   showZoom();
   redraw();
 }
 
+{# In words of what is seen: how much larger than in the picture. #}
 function showZoom() {
-  byId("zoom").textContent = `${lens.zoom}×`;
-  byId("zoom_out").disabled = lens.zoom === ZOOMS[0];
+  const times = lens.zoom / shown();
+  byId("zoom").textContent = `${+times.toFixed(times < 9.5 ? 1 : 0)}×`;
+  byId("zoom_out").disabled = lens.zoom === zooms()[0];
   byId("zoom_in").disabled = lens.zoom === ZOOMS.at(-1);
 }
 
@@ -213,7 +237,8 @@ main.addEventListener("wheel", event => {
 main.addEventListener("focusout", event => {
   if (event.target === lens.stage && lens.source === "keys" && !narrow.matches) hide();
 });
-addEventListener("resize", redraw);
+document.addEventListener("trialfit", rezoom);
+addEventListener("resize", rezoom);
 byId("magnify").addEventListener("click", toggle);
 byId("zoom_out").addEventListener("click", () => setZoom(-1));
 byId("zoom_in").addEventListener("click", () => setZoom(1));

@@ -1,7 +1,8 @@
 {#
   One trial at a time: load, show, time, step, submit. Runs in a sandboxed frame of opaque origin:
   no storage, no cookies, nothing read from a canvas.
-  Events on a trial's fieldset, for other scripts: "trialready" (painted), "trialleave".
+  Events on a trial's fieldset, for other scripts: "trialready" (painted), "trialleave",
+  "trialfit" (its pictures may have another size).
 #}
 const MINIMUM_VIEW_MS = 500, RETRIES = 3;
 const byId = id => document.getElementById(id);
@@ -11,7 +12,9 @@ const loading = new Map(), paintedAt = new Map(), fields = new Map();
 const query = new URLSearchParams(location.search);
 const assignmentId = query.get("assignmentId") || "";
 const preview = !assignmentId || assignmentId === "ASSIGNMENT_ID_NOT_AVAILABLE";
-const narrow = matchMedia("(max-width: 700px)");
+// As in page.css: "small" has no room for open instructions, "narrow" none for pictures in a row.
+const small = matchMedia("(max-width: 700px), (max-height: 499px)");
+const narrow = matchMedia("(max-width: 499px), (max-width: 700px) and (min-height: 500px)");
 let current = 0, sent = false, hiddenMs = 0, hiddenSince = document.hidden ? 0 : null;
 
 const trial = () => trials[current];
@@ -91,10 +94,16 @@ async function show(index) {
   if (index + 1 < trials.length) load(trials[index + 1]).catch(() => {});
 }
 
+{# On small screens a sheet over the pictures; closed, its first line stays for the first trial. #}
 function explain(open) {
-  byId("instructions").hidden = !open;
+  const box = byId("instructions"), peek = !open && small.matches && current === 0;
+  box.hidden = !open && !peek;
+  box.classList.toggle("peek", peek);
+  box.parentElement.classList.toggle("first", current === 0);
   byId("help").setAttribute("aria-expanded", open);
 }
+const explained = () => byId("help").getAttribute("aria-expanded") === "true";
+const closeSheet = () => { if (small.matches && explained()) explain(false); };
 
 function go(index) {
   show(index);
@@ -116,16 +125,21 @@ function fit() {
   const stage = trial().querySelector(".stage"), [first] = images(trial()), count = images(trial()).length;
   const width = +first.getAttribute("width"), height = +first.getAttribute("height");
   const style = getComputedStyle(stage), caption = parseFloat(style.getPropertyValue("--caption"));
-  const dock = parseFloat(style.getPropertyValue("--dock")) || 0;
   const gaps = parseFloat(style.gap) * (count - 1), room = { w: stage.clientWidth, h: stage.clientHeight };
-  const row = Math.min((room.w - gaps) / count / width, (room.h - caption - dock) / height);
-  const column = Math.min((room.w - dock) / width, ((room.h - gaps) / count - (dock ? 0 : caption)) / height);
+  // Docked lenses: below the pictures of a row; in a column beside them, under their names.
+  const dock = parseFloat(style.getPropertyValue("--dock")) || 0, gap = dock && 8;
+  const each = (room.h - gaps) / count, beside = Math.min(dock, each - caption);
+  const row = Math.min((room.w - gaps) / count / width, (room.h - caption - dock - gap) / height);
+  const column = Math.min((room.w - beside - gap) / width, (each - (dock ? 0 : caption)) / height);
   const stacked = narrow.matches && column > row;
   const scale = Math.max(0, Math.min(1, stacked ? column : row));
   stage.classList.toggle("column", stacked);
   stage.style.setProperty("--w", `${Math.floor(width * scale)}px`);
   stage.style.setProperty("--h", `${Math.floor(height * scale)}px`);
+  const spare = Math.min(room.w - gap - width * scale, each - caption);
+  stage.style.setProperty("--lens", `${Math.floor(stacked ? Math.max(beside, spare) : Math.min(dock, width * scale))}px`);
   recordTrial(trial(), "fit_scale", scale.toFixed(3));
+  stage.dispatchEvent(new CustomEvent("trialfit", { bubbles: true }));
 }
 
 function answerKey(key) {
@@ -135,6 +149,7 @@ function answerKey(key) {
 }
 
 function onKey(event) {
+  if (event.key === "Escape") closeSheet();
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (event.key === "Enter") {
     if (event.target.closest("button, a")) return;
@@ -191,7 +206,18 @@ function start() {
     recordTrial(trial(), "answered_ms", Math.round(performance.now()));
     update();
   });
-  byId("help").addEventListener("click", () => explain(byId("instructions").hidden));
+  byId("help").addEventListener("click", () => explain(!explained()));
+  byId("close").addEventListener("click", event => {
+    event.stopPropagation();
+    explain(false);
+    byId("help").focus();
+  });
+  byId("instructions").addEventListener("click", event => { if (event.currentTarget.matches(".peek")) explain(true); });
+  for (const type of ["pointerdown", "focusin"]) for (const area of [main, byId("back").parentElement]) area.addEventListener(type, closeSheet);
+  small.addEventListener("change", () => explain(!small.matches && current === 0));
+  // Focus is moved by script after Next: only who uses keys needs to see where it is.
+  const modality = event => document.documentElement.classList.toggle("keys-used", event.type === "keydown");
+  for (const type of ["pointerdown", "keydown"]) document.addEventListener(type, modality, true);
   byId("back").addEventListener("click", () => go(current - 1));
   byId("next").addEventListener("click", () => go(current + 1));
   byId("retry").addEventListener("click", () => go(current));
@@ -201,5 +227,6 @@ function start() {
     if (event.persisted) { sent = false; byId("submitButton").textContent = "Submit"; update(); }
   });
   new ResizeObserver(fit).observe(main);
+  explain(!small.matches);
   if (trials.length) show(0);
 }

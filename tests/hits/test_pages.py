@@ -158,7 +158,15 @@ def test_twenty_trials_fit_into_a_question(kind: Kind, templates: jinja2.Environ
     html = page(kind, templates, n=20)
     xml = question_xml(html)
     assert len(xml.encode()) < QUESTION_BYTES
+    assert len(xml.encode()) < 60_000
     assert parse_question(xml) == HtmlQuestion(html, frame_height_px=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_raters_read_of_tasks(kind: Kind, templates: jinja2.Environment) -> None:
+    """As the worker site calls them: "HIT" is the researcher's word."""
+    markup = re.sub(r"<(script|style)>.*?</\1>", "", page(kind, templates), flags=re.DOTALL)
+    assert not re.search(r"\bHITs?\b", "".join(Reader(markup).texts))
 
 
 def test_a_page_over_the_limit_is_refused_by_name(templates: jinja2.Environment) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,13 @@ pytestmark = pytest.mark.browser
 
 DESK = {"width": 1440, "height": 820}
 PHONE = {"width": 390, "height": 844}
+# What a worker site leaves of the screens of phones.
+PHONE_FRAMES = [
+    {"width": 390, "height": 799},
+    {"width": 375, "height": 620},
+    {"width": 844, "height": 345},
+    {"width": 667, "height": 330},
+]
 # Reads what the sampled pixel at the crosshair, the corners and the lens's own place say.
 READ_LENSES = """() => [...document.querySelectorAll(".current .lens")].map(canvas => {
   const { width, height } = canvas, context = canvas.getContext("2d");
@@ -96,6 +105,20 @@ def open_page(
 def ready(page: Page) -> None:
     expect(page.locator("fieldset.current.ready")).to_be_visible()
     expect(page.locator("fieldset.current")).not_to_have_attribute("disabled", "")
+
+
+def sized(trial: Trial, width: int, height: int) -> Trial:
+    """The trial with pictures of another size."""
+    names = {"original", "reconstruction", "left", "right"} & {f.name for f in fields(trial)}
+    changes: dict[str, Any] = {
+        name: replace(getattr(trial, name), width_px=width, height_px=height) for name in names
+    }
+    return replace(trial, **changes)
+
+
+def label(times: float) -> str:
+    """What the page says of a magnification."""
+    return f"{times:.{1 if times < 9.5 else 0}f}".removesuffix(".0") + "×"
 
 
 def pick(page: Page, value: str) -> None:
@@ -200,7 +223,7 @@ def test_a_preview_can_be_tried_and_not_sent(
     open_page: Open, server: PageServer, assignment: str
 ) -> None:
     page = open_page(rating(1), assignment=assignment)
-    expect(page.locator("#preview")).to_contain_text("accept the HIT")
+    expect(page.locator("#preview")).to_contain_text("Accept the task to send your answers.")
     ready(page)
     pick(page, "5")
     page.wait_for_timeout(600)
@@ -281,23 +304,106 @@ def test_only_the_next_trial_is_fetched_ahead(open_page: Open) -> None:
     assert loaded == [True] * 4 + [False] * 6
 
 
+def cut_off(page: Page) -> list[str]:
+    """What of a trial is cut off, or covered by something else, without scrolling."""
+    found: list[str] = page.evaluate("""() => {
+      const parts = ".current :is(legend, img, figcaption, .answers label), nav button, #help";
+      const overlap = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
+        && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+      const shown = [...document.querySelectorAll(parts)].filter(part => part.offsetWidth);
+      const box = new Map(shown.map(part => [part, part.getBoundingClientRect()]));
+      return shown.filter(part => {
+        const { left, top, right, bottom } = box.get(part);
+        return left < 0 || top < 0 || right > innerWidth + .5 || bottom > innerHeight + .5
+          || shown.some(other => other !== part && overlap(box.get(part), box.get(other)));
+      }).map(part => part.alt || part.textContent.trim());
+    }""")
+    return found
+
+
 @pytest.mark.parametrize("make", [rating, choice])
-@pytest.mark.parametrize("viewport", [DESK, PHONE, {"width": 1280, "height": 640}])
+@pytest.mark.parametrize("picture", [(480, 320), (480, 480), (320, 480)])
+@pytest.mark.parametrize("viewport", PHONE_FRAMES)
+def test_a_phone_shows_all_of_a_trial_from_the_first(
+    open_page: Open,
+    server: PageServer,
+    make: Callable[[int], Trial],
+    viewport: dict[str, int],
+    picture: tuple[int, int],
+) -> None:
+    """Instructions push nothing off the screen: one line of them, the rest after a tap on Help."""
+    server.picture = coordinate_png(*picture)
+    trials = [make(1), make(2)]
+    page = open_page(*(sized(t, *picture) for t in trials), viewport=viewport, ratio=2, touch=True)
+    ready(page)
+    root = "document.documentElement"
+    assert cut_off(page) == []
+    assert page.evaluate(f"{root}.scrollHeight - innerHeight") <= 0
+    assert page.evaluate(f"{root}.scrollWidth - innerWidth") <= 0
+    box = page.locator("fieldset.current img").first.bounding_box()
+    assert box is not None
+    assert box["width"] * box["height"] >= 9000  # large enough to be judged
+
+    summary = page.locator("#instructions p").first
+    line = summary.bounding_box()
+    assert line is not None
+    assert line["height"] <= 24
+    expect(page.locator("#help")).to_have_attribute("aria-expanded", "false")
+    page.locator("#help").tap()
+    expect(page.locator("#help")).to_have_attribute("aria-expanded", "true")
+    assert page.locator("fieldset.current img").first.bounding_box() == box  # nothing moved
+    opened = summary.bounding_box()
+    assert opened is not None
+    assert opened["height"] > line["height"]
+    page.locator("#close").tap()
+    expect(page.locator("#close")).to_be_hidden()
+
+    page.locator("fieldset.current .answers label").last.tap()
+    page.locator("#next").tap()
+    ready(page)
+    expect(page.locator("#instructions")).to_be_hidden()
+    assert cut_off(page) == []
+
+
+def test_the_sheet_of_instructions_closes_by_what_is_under_it(open_page: Open) -> None:
+    page = open_page(rating(1), viewport=PHONE)
+    ready(page)
+    trial = page.locator("fieldset.current")
+    for close in (
+        partial(page.keyboard.press, "Escape"),
+        trial.locator(".answers label").first.click,
+        trial.locator("input").first.focus,
+        page.locator("#help").click,
+    ):
+        page.locator("#instructions").click()  # the line of the first trial opens them as well
+        expect(page.locator("#close")).to_be_visible()
+        close()
+        expect(page.locator("#close")).to_be_hidden()
+
+
+@pytest.mark.parametrize("make", [rating, choice])
+@pytest.mark.parametrize(
+    "viewport", [DESK, PHONE, {"width": 1280, "height": 640}, {"width": 720, "height": 410}]
+)
 def test_a_trial_needs_no_scrolling(
     open_page: Open, make: Callable[[int], Trial], viewport: dict[str, int]
 ) -> None:
     """Everything is on the screen, equally large, with targets that a finger meets."""
     page = open_page(make(1), viewport=viewport)
     ready(page)
-    page.locator("#help").click()
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollHeight - innerHeight") <= 0
+    assert cut_off(page) == []
+    if page.locator("#help").get_attribute("aria-expanded") == "true":
+        page.locator("#help").click()
     page.wait_for_timeout(100)
     page.set_viewport_size({"width": viewport["width"], "height": viewport["height"] + 100})
     page.wait_for_timeout(100)
     page.set_viewport_size({"width": viewport["width"], "height": viewport["height"]})
     page.wait_for_timeout(100)
-    root = "document.documentElement"
     assert page.evaluate(f"{root}.scrollWidth - innerWidth") <= 0
     assert page.evaluate(f"{root}.scrollHeight - innerHeight") <= 0
+    assert cut_off(page) == []
     boxes = [img.bounding_box() for img in page.locator("fieldset.current img").all()]
     sizes = {(round(box["width"]), round(box["height"])) for box in boxes if box}
     assert len(sizes) == 1
@@ -308,6 +414,30 @@ def test_a_trial_needs_no_scrolling(
         assert box is not None
         assert box["height"] >= 44
         assert box["width"] >= (32 if viewport is PHONE else 44)
+
+
+def test_the_stage_has_a_frame_for_keyboard_users_only(open_page: Open) -> None:
+    """Next moves the focus to the pictures; a frame beside them would be in the way of judging."""
+    page = open_page(*[choice(n) for n in range(3)])
+
+    def frame() -> str:
+        expect(page.locator(".current .stage")).to_be_focused()
+        return str(
+            page.evaluate(
+                "getComputedStyle(document.querySelector('.current .stage')).outlineStyle"
+            )
+        )
+
+    ready(page)
+    page.keyboard.press("a")
+    page.locator("#next").click()
+    ready(page)
+    assert frame() == "none"
+    page.keyboard.press("b")
+    expect(page.locator("#next")).to_be_enabled()
+    page.keyboard.press("Enter")
+    ready(page)
+    assert frame() == "solid"
 
 
 def test_without_javascript_all_trials_are_a_form(
@@ -383,18 +513,69 @@ class TestMagnifier:
         self.hover(page, 0.5, 0.5)
         for _ in range(4):
             page.mouse.wheel(0, 100)
+        width = page.locator("fieldset.current img").first.evaluate("img => img.clientWidth")
         for zoom in (1, 2, 4, 8):
             page.wait_for_timeout(60)
-            expect(page.locator("#zoom")).to_have_text(f"{zoom}×")
+            times = zoom * WIDTH / width  # as the rater sees it, beside the picture
+            expect(page.locator("#zoom")).to_have_text(label(times))
             lens = self.lenses(page)[0]
             row = lens["row"]
             assert row == [row[0] + i // zoom for i in range(24)]
             page.mouse.wheel(0, -100)
         page.keyboard.press("-")
-        expect(page.locator("#zoom")).to_have_text("4×")
+        expect(page.locator("#zoom")).to_have_text(label(4 * WIDTH / width))
         page.locator("#zoom_in").click()
-        expect(page.locator("#zoom")).to_have_text("8×")
+        expect(page.locator("#zoom")).to_have_text(label(8 * WIDTH / width))
         expect(page.locator("#zoom_in")).to_be_disabled()
+
+    @pytest.mark.parametrize("size", [(480, 320), (480, 480), (1500, 1000)])
+    @pytest.mark.parametrize(
+        ("viewport", "ratio"),
+        [(DESK, 1), (DESK, 2), *[(frame, r) for frame in PHONE_FRAMES[:3] for r in (1, 2, 3)]],
+    )
+    def test_starts_at_twice_what_is_shown_or_more(
+        self,
+        open_page: Open,
+        server: PageServer,
+        viewport: dict[str, int],
+        ratio: float,
+        size: tuple[int, int],
+    ) -> None:
+        server.picture = coordinate_png(*size)
+        page = open_page(
+            sized(choice(1), *size), viewport=viewport, ratio=ratio, touch=ratio > 1, readable=True
+        )
+        ready(page)
+        self.hover(page, 0.5, 0.5)
+        lens = self.lenses(page)[0]
+        img = page.locator("fieldset.current img").first.bounding_box()
+        assert img is not None
+        seen_px = lens["last"][0] - lens["first"][0] + 1
+        times = lens["css"] / seen_px / (img["width"] / size[0])
+        assert times >= 1.9
+        assert times < 4 or lens["width"] == seen_px  # the least zoom: no pixel is left out
+        expect(page.locator("#zoom")).to_have_text(label(times))
+
+    @pytest.mark.parametrize("viewport", [PHONE_FRAMES[0], PHONE_FRAMES[2]])
+    def test_says_how_on_touch_screens_until_it_was_used(
+        self, open_page: Open, viewport: dict[str, int]
+    ) -> None:
+        """In the places of the lenses, or behind the question where lenses have no places."""
+        page = open_page(choice(1), viewport=viewport, ratio=2, touch=True)
+        ready(page)
+        where = ["figure", "::after"] if viewport["width"] < 500 else ["legend", "::after"]
+        hint = """([element, part]) => getComputedStyle(
+            document.querySelector(`.current ${element}`), part).content"""
+        assert "Touch and drag over a picture to magnify all three" in page.evaluate(hint, where)
+        page.locator("fieldset.current img").first.tap()
+        assert "Touch" not in page.evaluate(hint, where)
+        page.locator("#help").tap()
+        expect(page.get_by_text("Touch and drag over a picture")).to_be_visible()
+
+    def test_says_nothing_of_touch_where_there_is_a_mouse(self, open_page: Open) -> None:
+        page = open_page(choice(1))
+        ready(page)
+        expect(page.get_by_text("Touch and drag over a picture")).to_be_hidden()
 
     def test_never_leaves_the_picture(self, open_page: Open) -> None:
         page = open_page(choice(1), readable=True)
@@ -456,8 +637,6 @@ class TestMagnifier:
     def test_by_touch_stays_beside_the_pictures(self, open_page: Open) -> None:
         page = open_page(choice(1), viewport=PHONE, ratio=3, touch=True, readable=True)
         ready(page)
-        page.locator("#help").tap()
-        page.wait_for_timeout(100)
         box = page.locator("fieldset.current img").nth(2).bounding_box()
         assert box is not None
         page.touchscreen.tap(box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"])
