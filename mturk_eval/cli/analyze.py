@@ -65,7 +65,10 @@ def analyze(
         typer.Option("--column", metavar="NAME=COLUMN", help="The file's COLUMN is our NAME."),
     ] = None,
     formula: Annotated[
-        str | None, typer.Option("--formula", help="mixed: a model in lme4's syntax.")
+        str | None,
+        typer.Option(
+            "--formula", help="mixed: lme4's syntax; columns, + - : *, (), 0, 1 and bars only."
+        ),
     ] = None,
     estimation: Annotated[
         EstimationName | None, typer.Option("--estimation", help="mixed: default reml.")
@@ -107,6 +110,7 @@ def analyze(
     `mturk-eval analyze --model mixed --data ratings.csv --column rater=worker`.
     """
     _refuse_unused(ctx, model, data)
+    _check_scale(scale)
     source = _Source(
         data=data,
         rename=_pairs("--column", column),
@@ -270,6 +274,16 @@ def _refuse_unused(ctx: typer.Context, model: ModelName, data: Path | None) -> N
             raise typer.BadParameter(f"--{option} is for a CSV given with --data.")
     if data is not None and "batch" in given:
         raise typer.BadParameter("--batch chooses from the ledger; with --data there is none.")
+
+
+def _check_scale(scale: tuple[float, float] | None) -> None:
+    if scale is None:
+        return
+    low, high = scale
+    if not low < high:
+        raise typer.BadParameter(
+            f"--scale {low:g} {high:g}: LOW must be below HIGH, e.g. --scale 1 10."
+        )
 
 
 def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:

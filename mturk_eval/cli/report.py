@@ -88,14 +88,19 @@ class _Answers:
 
 
 def _from_files(ratings: Path | None, votes: Path | None) -> _Answers:
-    from mturk_eval.tidy.files import read_ratings, read_votes
+    from mturk_eval.tidy.files import Advice, read_ratings, read_votes
 
+    advice = Advice(  # report has no --model, --column or --drop-missing
+        other_kind="Ratings go with --data-ratings, votes with --data-votes.",
+        rename="Name a column {} in the file.",
+        drop=", or remove the row from the file",
+    )
     answers = _Answers(name=" and ".join(path.stem for path in (ratings, votes) if path))
     if ratings is not None:
-        table = read_ratings(ratings)
+        table = read_ratings(ratings, advice=advice)
         answers = replace(answers, ratings=table.frame, warnings=table.warnings)
     if votes is not None:
-        table = read_votes(votes)
+        table = read_votes(votes, advice=advice)
         answers = replace(answers, votes=table.frame, warnings=(*answers.warnings, *table.warnings))
     return answers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -28,13 +28,17 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableView:
-    """A table of text; ``numeric`` columns are right-aligned. ``folded`` hides it behind a line."""
+    """A table of text; ``numeric`` columns are right-aligned. ``folded`` hides it behind a line.
+
+    ``secondary`` columns are not shown on a phone, so that the others fit.
+    """
 
     kind: ClassVar[str] = "table"
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[bool, ...]
+    secondary: tuple[bool, ...]
     folded: bool = False
 
 
@@ -94,6 +98,7 @@ def table_view(
     *,
     digits: int = 3,
     folded: bool = False,
+    secondary: Collection[str] = (),
 ) -> TableView:
     """Lay out a table of values."""
     numeric = tuple(
@@ -105,5 +110,6 @@ def table_view(
         header=tuple(header),
         rows=tuple(tuple(format_cell(cell, digits) for cell in row) for row in rows),
         numeric=numeric,
+        secondary=tuple(name in secondary for name in header),
         folded=folded,
     )

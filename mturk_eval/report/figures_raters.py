@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
 
@@ -16,6 +16,7 @@ from mturk_eval.report.style import (
     MUTED,
     NARROW_IN,
     WIDE_IN,
+    legend_above,
     new_figure,
     only_grid,
     paper_style,
@@ -24,6 +25,11 @@ from mturk_eval.report.style import (
 _RATINGS_COLOUR = "#0072B2"
 _VOTES_COLOUR = "#D55E00"
 _ALARM_COLOUR = "#D55E00"
+_DAY_S = 86_400
+_STEPS_S = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200),
+    *(_DAY_S * days for days in (1, 2, 7, 14, 28, 91, 182, 365, 730, 3_650, 36_500)),
+)
 _TICKS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)
 STRAIGHT_LINE_MINIMUM = 5
 """Answers a rater must have given before an unchanging rating is remarkable."""
@@ -41,23 +47,52 @@ def over_time_figure(times: Mapping[str, pd.Series], *, width_in: float = WIDE_I
             counts = np.arange(1, len(moments) + 1)
             axes.step(
                 np.concatenate([moments[:1], moments]), np.concatenate([[0], counts]),
-                where="post", color=colours[kind], linestyle=dashes[kind], label=kind,
+                where="post", color=colours[kind], linestyle=dashes[kind],
+                label=f"{len(moments):,} {kind}",
             )  # fmt: skip
-            axes.annotate(
-                f"{len(moments):,} {kind}", (moments[-1], counts[-1]), xytext=(-4, 3),
-                textcoords="offset points", ha="right", va="bottom", color=colours[kind],
-                fontsize=8.5, fontweight="bold",
-            )  # fmt: skip
-        locator = AutoDateLocator(minticks=3, maxticks=9 if width_in > NARROW_IN else 7)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        _time_axis(axes, pd.concat([submitted.dropna() for submitted in times.values()]), width_in)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+        axes.margins(y=0.06)
         axes.set_ylim(bottom=0)
-        axes.margins(y=0.14)
-        axes.set_xlabel("Time submitted (UTC)")
         axes.set_ylabel("Answers so far")
         only_grid(axes, "y")
+        legend_above(figure, axes, width_in)
     return figure
+
+
+def time_ticks(
+    first: pd.Timestamp, last: pd.Timestamp, *, most: int
+) -> tuple[list[pd.Timestamp], list[str]]:
+    """Round moments between two, at most ``most``, and their labels.
+
+    Minutes carry seconds (``07:21:30``), hours do not (``07:20``), and days are ``Nov 21``; where a
+    range of hours passes midnight, the day stands under the hour.
+    """
+    for step in _STEPS_S:
+        start = first.ceil(f"{min(step, _DAY_S)}s")
+        count = int((last - start) // pd.Timedelta(seconds=step)) + 1
+        if count <= most:
+            break
+    ticks = [start + pd.Timedelta(seconds=step * i) for i in range(count)] or [first]
+    if step >= _DAY_S:
+        years = "" if first.year == last.year else ", %Y"
+        return ticks, [f"{tick:%b} {tick.day}{tick.strftime(years)}" for tick in ticks]
+    clock = "%H:%M:%S" if step < 60 else "%H:%M"  # seconds of a minute
+    days = first.date() != last.date()
+    return ticks, [
+        tick.strftime(clock) + (f"\n{tick:%b} {tick.day}" if days else "") for tick in ticks
+    ]
+
+
+def _time_axis(axes: Axes, submitted: pd.Series, width_in: float) -> None:
+    first, last = pd.Timestamp(submitted.min()), pd.Timestamp(submitted.max())
+    room = max((last - first) * 0.03, pd.Timedelta(seconds=0.5))
+    first, last = first - room, last + room
+    ticks, labels = time_ticks(first, last, most=7 if width_in > NARROW_IN else 4)
+    axes.set_xlim(date2num(first), date2num(last))  # type: ignore[no-untyped-call]
+    axes.set_xticks([date2num(tick) for tick in ticks], labels)  # type: ignore[no-untyped-call]
+    day = f"{first.day} {first:%B %Y}, " if first.date() == last.date() else ""
+    axes.set_xlabel(f"Time submitted ({day}UTC)")
 
 
 def rating_behaviour_figure(raters: pd.DataFrame, *, width_in: float = WIDE_IN) -> Figure:
@@ -86,7 +121,8 @@ def rating_behaviour_figure(raters: pd.DataFrame, *, width_in: float = WIDE_IN) 
             )  # fmt: skip
         axes.set_xlabel("Mean rating of a rater")
         axes.set_ylabel("SD of the rater's ratings")
-        axes.set_ylim(bottom=0)
+        highest = float(raters["sd"].max(skipna=True))
+        axes.set_ylim(0, max(1.0, highest) * 1.1)  # room for the dot of the highest
         if len(panels) > 1:
             _times(panels[1], raters["median_s"], _RATINGS_COLOUR)
     return figure

@@ -47,14 +47,6 @@ def image_order(rows: Sequence[MosRow], methods: Sequence[str]) -> list[str]:
     return sorted(values, key=key)
 
 
-def methods_by_mean(result: MosResult) -> list[str]:
-    """Methods, the best rated first."""
-    means: dict[str, list[float]] = defaultdict(list)
-    for row in result.methods:
-        means[row.method].append(row.mean)
-    return sorted(means, key=lambda method: (-float(np.mean(means[method])), method))
-
-
 def means_figure(
     result: MosResult,
     styles: Mapping[str, Look],
@@ -64,9 +56,11 @@ def means_figure(
 ) -> Figure:
     """Mean rating with its interval for every image, one panel per rate.
 
-    Images are ordered by the difference between the best and the worst rated method.
+    Methods stand in the order of ``styles``; images are ordered by the difference between the first
+    and the last of them.
     """
-    methods = methods_by_mean(result)
+    rated = {row.method for row in result.rows}
+    methods = [method for method in styles if method in rated]
     images = image_order(result.rows, methods)
     rates = sorted({row.bpp for row in result.rows}, key=lambda bpp: (bpp is None, bpp or 0.0))
     beside = width_in > NARROW_IN and len(rates) <= _PANEL_LIMIT

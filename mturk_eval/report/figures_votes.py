@@ -103,12 +103,13 @@ def _votes(wins: float, met: float) -> str:
 def scores_figure(
     result: VoteScores, styles: Mapping[str, Look], *, width_in: float = WIDE_IN
 ) -> Figure:
-    """Bradley-Terry scores with intervals, best on top."""
-    items = [row.item for row in result.rows]
+    """Bradley-Terry scores with intervals, methods in the order of ``styles``."""
+    rows = {row.item: row for row in result.rows}
+    items = [item for item in styles if item in rows]
     with paper_style():
         figure = new_figure(width_in, 0.36 * len(items) + 0.75)
         axes = figure.subplots()
-        for place, row in enumerate(result.rows):
+        for place, row in enumerate(rows[item] for item in items):
             look = styles[row.item]
             if row.ci_low is not None and row.ci_high is not None:
                 axes.hlines(place, row.ci_low, row.ci_high, color=look.colour, linewidth=1.8)
@@ -133,7 +134,8 @@ def scores_by_rate_figure(
 ) -> Figure:
     """Bradley-Terry scores with intervals against the rate; comparable within a rate."""
     rates = sorted(results)
-    items = sorted({row.item for result in results.values() for row in result.rows})
+    scored = {row.item for result in results.values() for row in result.rows}
+    items = [item for item in styles if item in scored]
     with paper_style():
         figure = new_figure(width_in, 3.1 if width_in > NARROW_IN else 3.3)
         axes = figure.subplots()

@@ -25,7 +25,8 @@ def methods_section(ratings: pd.DataFrame | None, votes: pd.DataFrame | None) ->
                     "(seed 0), the raters being drawn with replacement with all their ratings. "
                     "Means per method average the images' means; where there are several images "
                     "and raters, both are drawn independently (pigeonhole bootstrap; Owen, 2007), "
-                    "so that these intervals speak about other raters and other images."
+                    "so that these intervals speak about other raters and other images. Standard "
+                    "errors are delete-one jackknife standard errors over the same units."
                 )
             ),
             Paragraph(
@@ -34,8 +35,10 @@ def methods_section(ratings: pd.DataFrame | None, votes: pd.DataFrame | None) ->
                     "and by-image slopes of the method, and rater intercepts, all independent, "
                     "fitted by REML (statsmodels). By-image slopes are what lets the result speak "
                     "about other images (Barr et al., 2013). Its p values and intervals are normal "
-                    "approximations. The paired t test over image means stands beside it; with a "
-                    "balanced design and few images it is the more careful of the two."
+                    "approximations. Its reference is the method that is first in the alphabet. "
+                    "Beside it every pair of methods is compared by a paired t test over image "
+                    "means, with p values adjusted for all pairs (Holm, 1979); with few images "
+                    "these are the more careful, and the report's sentences go by them."
                 )
             ),
         ]

@@ -50,7 +50,11 @@ class Analysis:
     table_warnings: tuple[str, ...]
 
     def document(self) -> Document:
-        """The JSON object of ``analyze``; with ``by``, one such object per value in ``groups``."""
+        """The JSON object of ``analyze``; with ``by``, one such object per value in ``results``.
+
+        With ``by`` the warnings at the top are those on the table and, after their group's value,
+        those of every group.
+        """
         origin = {"source": self.source, "batches": list(self.batches)}
         documents = [group.result.document() for group in self.groups]
         if self.by is None:
@@ -63,10 +67,10 @@ class Analysis:
             "model": documents[0]["model"],
             "n_observations": self.n_observations,
             "generalises_to": list(dict.fromkeys(units)),
-            "warnings": list(self.table_warnings),
+            "warnings": [*self.table_warnings, *self._warnings_of_groups()],
             **origin,
             "by": self.by,
-            "groups": [
+            "results": [
                 {"value": value} | document
                 for value, document in zip(values, documents, strict=True)
             ],
@@ -78,6 +82,13 @@ class Analysis:
                 for row in document["rows"]
             ]
         return whole
+
+    def _warnings_of_groups(self) -> list[str]:
+        return [
+            f"{self.by} {'(empty)' if group.value is None else group.value}: {warning}"
+            for group in self.groups
+            for warning in group.result.warnings
+        ]
 
 
 def analyze_table(
@@ -101,7 +112,10 @@ def analyze_table(
     table = model_rows(table)
     frame = table.frame
     if frame.empty:
-        raise NoDataError(f"{table.source}: there are no answers to main trials to analyze.")
+        raise NoDataError(
+            f"{table.source}: there are no answers to main trials to analyze. Collect answers "
+            "first, or give a table in which some rows have the role main (or none has a role)."
+        )
     return Analysis(
         source=table.source,
         batches=tuple(batches),

@@ -68,8 +68,8 @@ def write_report(
     main_ratings, main_votes = _main(ratings), _main(votes)
     if main_ratings is None and main_votes is None:
         raise NoDataError("There are no answers to main trials to report on.")
-    rated, voted = _methods(main_ratings, None), _methods(None, main_votes)
-    methods = tuple(sorted({*rated, *voted}))
+    rated, voted = methods_by_rating(main_ratings), methods_by_votes(main_votes)
+    methods = tuple(dict.fromkeys([*rated, *voted]))  # the one order of all figures and lists
     shared = set(rated) & set(voted)  # two studies in one report may each use the first colours
     sections: list[Section] = []
     if main_ratings is not None:
@@ -118,13 +118,30 @@ def _main(table: pd.DataFrame | None) -> pd.DataFrame | None:
     return None if rows.empty else rows.reset_index(drop=True)
 
 
-def _methods(ratings: pd.DataFrame | None, votes: pd.DataFrame | None) -> tuple[str, ...]:
-    names: set[str] = set()
-    if ratings is not None:
-        names |= set(ratings["method"].astype(str))
-    if votes is not None:
-        names |= {*votes["method_left"].astype(str), *votes["method_right"].astype(str)}
-    return tuple(sorted(names))
+def methods_by_rating(ratings: pd.DataFrame | None) -> list[str]:
+    """Methods, the best rated first; images and rates count the same."""
+    if ratings is None:
+        return []
+    rows = ratings.assign(method=ratings["method"].astype(str))
+    cells = rows.groupby(["method", "bpp", "image"], dropna=False)["rating"].mean()
+    means = cells.groupby(["method", "bpp"], dropna=False).mean().groupby("method").mean()
+    return sorted(means.index, key=lambda method: (-round(means[method], 9), method))
+
+
+def methods_by_votes(votes: pd.DataFrame | None) -> list[str]:
+    """Methods, first the one that was chosen in the largest share of its votes."""
+    if votes is None:
+        return []
+    won = {"left": (1.0, 0.0), "right": (0.0, 1.0)}
+    points = [won.get(choice, (0.5, 0.5)) for choice in votes["choice"]]
+    both = pd.DataFrame(
+        {
+            "method": [*votes["method_left"].astype(str), *votes["method_right"].astype(str)],
+            "won": [*(left for left, _ in points), *(right for _, right in points)],
+        }
+    )
+    share = both.groupby("method")["won"].mean()
+    return sorted(share.index, key=lambda method: (-round(share[method], 9), method))
 
 
 def _summary(

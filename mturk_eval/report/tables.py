@@ -67,9 +67,21 @@ def format_cell(cell: Cell, digits: int = 3) -> str:
         case bool() | int():
             return f"{cell:,}"
         case float():
-            return f"{cell:.{digits}f}" if math.isfinite(cell) else "–"
+            return decimal(cell, digits) if math.isfinite(cell) else "–"
         case _:
             assert_never(cell)
+
+
+def decimal(value: float, digits: int, *, sign: bool = False) -> str:
+    """A number with so many decimals, and no minus sign before a zero.
+
+    Examples
+    --------
+    >>> decimal(-0.0004, 3), decimal(-0.0006, 3), decimal(-0.001, 2, sign=True)
+    ('0.000', '-0.001', '+0.00')
+    """
+    rounded = round(value, digits) + 0.0  # -0.0 + 0.0 is 0.0
+    return f"{rounded:+.{digits}f}" if sign else f"{rounded:.{digits}f}"
 
 
 def format_rate(bpp: float | None) -> str:
@@ -81,6 +93,8 @@ def format_p(p: float | None) -> str:
     """A p value as papers print it."""
     if p is None:
         return "–"
+    if p > 0.9995:  # rounds to 1
+        return "1"
     return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
@@ -88,7 +102,7 @@ def interval(low: float | None, high: float | None, digits: int = 2) -> str:
     """``[low, high]``, or ``–`` where there is none."""
     if low is None or high is None:
         return "–"
-    return f"[{low:.{digits}f}, {high:.{digits}f}]"
+    return f"[{decimal(low, digits)}, {decimal(high, digits)}]"
 
 
 def _wrapped(lead: str, text: str) -> str:
@@ -133,6 +147,14 @@ def describe_mos_interval(result: MosResult) -> str:
     )
 
 
+def describe_mos_error(result: MosResult) -> str:
+    """What the standard errors of means are, in a sentence."""
+    return (
+        f"SE: delete-one jackknife over {result.jackknifed} in every row, which is s / √n where "
+        "every rater rated a cell once."
+    )
+
+
 def _mos_text(result: MosResult) -> str:
     level = f"{result.ci_level:.0%} interval"
     rate = ["bpp"] if result.has_rates else []
@@ -155,7 +177,7 @@ def _mos_text(result: MosResult) -> str:
             "\nOver images, each counting the same\n",
             pooled,
             "",
-            _wrapped("", describe_mos_interval(result)),
+            _wrapped("", f"{describe_mos_interval(result)} {describe_mos_error(result)}"),
         ]
     )
 
@@ -192,7 +214,22 @@ def _mixed_text(result: MixedResult) -> str:
         f"{_criterion_name(result)} {result.criterion:.4f}",
     ]
     if result.balanced_check:
-        parts += ["\nBalanced check: paired t test over image means\n", _paired_text(result)]
+        parts += [
+            "\nBalanced check: paired t tests over image means, every pair of methods\n",
+            _paired_text(result),
+            "",
+            *(
+                _wrapped("", f"{test.method} - {test.reference} has no test: {test.reason}.")
+                for test in result.balanced_check
+                if test.reason is not None
+            ),
+            _wrapped(
+                "",
+                "t and p are of single tests over the images that both methods have; p Holm is "
+                "adjusted for all pairs. The z of the table above takes the variances as known "
+                "and is the surer of the two with few images: where they disagree, go by t.",
+            ),
+        ]
     units = " and ".join(result.generalises_to)
     parts += [
         "",
@@ -212,7 +249,17 @@ def _criterion_name(result: MixedResult) -> str:
 
 def _paired_text(result: MixedResult) -> str:
     return text_table(
-        ["difference", "images", "mean", "SE", "df", "t", "p", f"{result.ci_level:.0%} interval"],
+        [
+            "difference",
+            "images",
+            "mean",
+            "SE",
+            "df",
+            "t",
+            "p",
+            "p Holm",
+            f"{result.ci_level:.0%} interval",
+        ],
         [
             [
                 f"{test.method} - {test.reference}",
@@ -222,6 +269,7 @@ def _paired_text(result: MixedResult) -> str:
                 test.df,
                 test.t,
                 format_p(test.p),
+                format_p(test.p_holm),
                 interval(test.ci_low, test.ci_high),
             ]
             for test in result.balanced_check
@@ -272,7 +320,11 @@ def _votes_text(result: VoteScores) -> str:
             for i, item in enumerate(items)
         ],
     )
-    bias = "not estimable" if result.left_bias is None else f"{result.left_bias:+.3f} logit"
+    bias = (
+        "not estimable"
+        if result.left_bias is None
+        else f"{decimal(result.left_bias, 3, sign=True)} logit"
+    )
     if result.left_bias_std_error is not None:
         bias += f" (SE {result.left_bias_std_error:.3f})"
     votes = f"{result.counts.n_votes:,} votes, {int(result.counts.tie.sum()):,} not sure"

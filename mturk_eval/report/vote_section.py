@@ -14,7 +14,7 @@ from mturk_eval.report.figures_votes import (
     win_matrix_figure,
 )
 from mturk_eval.report.style import Look
-from mturk_eval.report.tables import describe_vote_interval, interval
+from mturk_eval.report.tables import decimal, describe_vote_interval, interval
 from mturk_eval.stats.resampling import ResamplingUnit
 from mturk_eval.stats.vote_scores import VoteScores, score_methods
 
@@ -29,7 +29,7 @@ def vote_section(votes: pd.DataFrame, styles: Mapping[str, Look]) -> Section:
         )
     by_rate = _by_rate(votes)
     several = len(by_rate) > 1
-    blocks: list[Block] = [_matrix_block(pooled, several=several)]
+    blocks: list[Block] = [_matrix_block(pooled, styles, several=several)]
     blocks.append(_rates_block(by_rate, styles) if several else _scores_block(pooled, styles))
     blocks.append(_comparisons(pooled, by_rate if several else {}))
     shown = [w for w in pooled.warnings if not (several and "pooled" in w)]
@@ -60,8 +60,8 @@ def _by_rate(votes: pd.DataFrame) -> dict[float, VoteScores]:
     return scores
 
 
-def _matrix_block(pooled: VoteScores, *, several: bool) -> Block:
-    order = [row.item for row in pooled.rows]
+def _matrix_block(pooled: VoteScores, styles: Mapping[str, Look], *, several: bool) -> Block:
+    order = [method for method in styles if method in pooled.counts.items]
     rates = " Votes at all rates are pooled." if several else ""
     ties = int(pooled.counts.tie.sum())
     tie_text = f" {ties:,} votes were not sure and count as half for each." if ties else ""
@@ -69,12 +69,12 @@ def _matrix_block(pooled: VoteScores, *, several: bool) -> Block:
     return picture(
         lambda width: win_matrix_figure(pooled.counts, order, width_in=width),
         alt=(
-            f"Matrix of {pooled.counts.n_votes:,} votes between {', '.join(order)}, best first. "
+            f"Matrix of {pooled.counts.n_votes:,} votes between {', '.join(order)}. "
             f"The model gives {best.item} a chance of {best.probability:.0%} against {best.over}."
         ),
         caption=(
             "Share of votes in which the row was chosen over the column, with the counts; methods "
-            f"ordered by their score.{tie_text}{rates} These are counts; there is no interval."
+            f"in the order of all figures.{tie_text}{rates} These are counts; there is no interval."
         ),
     )
 
@@ -114,18 +114,18 @@ def _comparisons(pooled: VoteScores, by_rate: Mapping[float, VoteScores]) -> Blo
     ] or [("", pooled)]
     rated = bool(by_rate)
     rows = [
-        [*([label] if rated else []), pair.item, pair.over, pair.difference, pair.std_error,
-         interval(pair.ci_low, pair.ci_high), f"{pair.probability:.0%}"]
+        [*([label] if rated else []), f"{pair.item} over {pair.over}", f"{pair.probability:.0%}",
+         pair.difference, interval(pair.ci_low, pair.ci_high), pair.std_error]
         for label, result in results
         for pair in result.comparisons
     ]  # fmt: skip
     return table_view(
         "Differences between scores, in logits, and how often the first would be chosen over the "
         f"second. {describe_vote_interval(results[0][1])}",
-        [*(["bpp"] if rated else []), "method", "over", "difference", "SE", "95% interval",
-         "chosen"],
+        [*(["bpp"] if rated else []), "comparison", "chosen", "logits", "95% interval", "SE"],
         rows,
         digits=2,
+        secondary=("SE",),
         folded=len(rows) > 12,
     )  # fmt: skip
 
@@ -153,7 +153,11 @@ def _findings(
     decided = votes[votes["choice"] != "not_sure"]
     if len(decided):
         share = float((decided["choice"] == "left").mean())
-        bias = "" if pooled.left_bias is None else f" (bias {pooled.left_bias:+.2f} logit)"
+        bias = (
+            ""
+            if pooled.left_bias is None
+            else (f" (bias {decimal(pooled.left_bias, 2, sign=True)} logit)")
+        )
         found.append(
             f"The left side was chosen in {share:.1%} of {len(decided):,} decided votes{bias}."
         )

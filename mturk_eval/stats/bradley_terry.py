@@ -87,7 +87,10 @@ def fit_bradley_terry(
     """
     k = len(counts.items)
     if k < 2:
-        raise StatisticsError("Scores need votes between at least two different methods.")
+        raise StatisticsError(
+            "Scores need votes between at least two different methods. Give votes in which "
+            "method_left and method_right differ."
+        )
     problem = _Problem.of(counts, left_bias=left_bias)
     precision = 0.0 if ridge_sd is None else 1.0 / ridge_sd**2
     theta = problem.maximise(precision)

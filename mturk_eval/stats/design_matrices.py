@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,8 @@ from mturk_eval.stats.formula import FormulaError, ModelFormula, RandomTerm
 
 Contrasts = Literal["treatment", "sum"]
 
-_CODED = re.compile(r"(?:C\()?([^\W\d][\w.]*)(?:, contr\.sum\))?\[([TS]\.)?([^\]]*)\]")
+_NAME = re.compile(r"[^\W\d][\w.]*")
+_CODED = re.compile(r"(?:C\()?column_(\d+)_(?:, contr\.sum\))?(?:\[([TS]\.)?([^\]]*)\])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,40 +127,52 @@ def _matrix(
     levels: Mapping[str, tuple[str, ...]],
     contrasts: Contrasts,
 ) -> pd.DataFrame:
-    """The columns of an expression, named as R names them."""
-    coded = expression
-    if contrasts == "sum":
-        for name in levels:
-            coded = re.sub(
-                rf"(?<![\w.(]){re.escape(name)}(?![\w.(])", f"C({name}, contr.sum)", coded
-            )
+    """The columns of an expression, named as R names them.
+
+    formulaic sees our own names only: what a column is called is never taken for code.
+    """
+    names = [str(name) for name in frame.columns]
+    numbers = {name: number for number, name in enumerate(names)}
+
+    def coded(match: re.Match[str]) -> str:
+        safe = f"column_{numbers[match[0]]}_"
+        return f"C({safe}, contr.sum)" if contrasts == "sum" and match[0] in levels else safe
+
+    safe_frame = frame.set_axis([f"column_{number}_" for number in range(len(names))], axis=1)
     try:
-        columns = model_matrix(coded, frame, context={}, na_action="raise")
-    except (FormulaicError, ValueError, NameError) as error:
-        raise FormulaError(f"The terms '{expression}' cannot be evaluated: {error}") from error
+        columns = model_matrix(
+            _NAME.sub(coded, expression), safe_frame, context={}, na_action="raise"
+        )
+    except (FormulaicError, ValueError, NameError, SyntaxError) as error:
+        raise FormulaError(
+            f"The terms '{expression}' cannot be read: every + - : * needs a term on both sides."
+        ) from error
     matrix = pd.DataFrame(columns)
     if len(matrix) != len(frame):
-        raise FormulaError(f"The terms '{expression}' cannot be evaluated for every row.")
-    matrix.columns = pd.Index([_name_as_in_r(str(name), levels) for name in matrix.columns])
+        raise FormulaError(f"The terms '{expression}' name no column; write 1 for an intercept.")
+    matrix.columns = pd.Index([_name_as_in_r(str(name), names, levels) for name in matrix.columns])
     return matrix
 
 
-def _name_as_in_r(name: str, levels: Mapping[str, tuple[str, ...]]) -> str:
+def _name_as_in_r(name: str, columns: Sequence[str], levels: Mapping[str, tuple[str, ...]]) -> str:
     def renamed(match: re.Match[str]) -> str:
-        factor, coding, level = match[1], match[2], match[3]
+        column, coding, level = columns[int(match[1])], match[2], match[3]
         if coding == "S.":  # R numbers the columns of contr.sum
-            return f"{factor}{levels[factor].index(level) + 1}"
-        return f"{factor}{level}"
+            return f"{column}{levels[column].index(level) + 1}"
+        return column if level is None else f"{column}{level}"
 
     return "(Intercept)" if name == "Intercept" else _CODED.sub(renamed, name)
 
 
 def _check_fixed(fixed: pd.DataFrame) -> None:
     if fixed.shape[1] == 0:
-        raise FormulaError("The formula has no fixed effect; write at least RESPONSE ~ 1 + …")
+        raise FormulaError("The formula has no fixed effect; write at least RESPONSE ~ 1 + ….")
     values = fixed.to_numpy(np.float64)
     if not np.isfinite(values).all():
-        raise StatisticsError("A fixed effect is not a finite number in every row.")
+        raise StatisticsError(
+            "A fixed effect is not a finite number in every row. Correct the table, or leave the "
+            "column out of --formula."
+        )
     scaled = values / np.maximum(np.linalg.norm(values, axis=0), 1e-300)
     if np.linalg.matrix_rank(scaled, tol=1e-9) < fixed.shape[1]:
         raise StatisticsError(

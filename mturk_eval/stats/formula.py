@@ -1,7 +1,9 @@
-"""Model formulas in lme4's syntax: the bars parsed here, the fixed part left to formulaic.
+"""Model formulas in lme4's syntax: every token checked and the bars parsed here.
 
-This version fits independent variance components. What would need a correlation between an
-intercept and a slope is refused with the formula to write instead.
+A formula holds names of columns, ``+ - : *``, parentheses, 0 and 1, and terms with bars; nothing
+in it is ever evaluated as code. formulaic, which evaluates what it does not know, gets the terms
+only once they are known to be these. This version fits independent variance components. What would
+need a correlation between an intercept and a slope is refused with the formula to write instead.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from dataclasses import dataclass
 from mturk_eval.errors import InvalidInputError
 
 _NAME = re.compile(r"[^\W\d][\w.]*")
-_CALLED = re.compile(r"[^\W\d][\w.]*(?=\s*\()|\bcontr\.\w+|\bnp\b|'[^']*'|\"[^\"]*\"")
+_TOKEN = re.compile(r"\s*([^\W\d][\w.]*|\|\||\*\*|[-+:*()|/~]|[\d.][\w.]*|'[^']*'|\"[^\"]*\"|\S)")
+_QUOTES = frozenset("'\"")
+_ALLOWED = frozenset("+-:*()|/~01") | {"||"}
 _BAR = re.compile(r"\(([^()|]*(?:\([^()]*\)[^()|]*)*)(\|\|?)([^()|]*)\)")
 
 
@@ -68,7 +72,7 @@ def parse_formula(text: str) -> ModelFormula:
     Raises
     ------
     FormulaError
-        If it is no formula of this kind, or has no random term.
+        If it is no formula of this kind, or has no random term; the message names the token.
 
     Examples
     --------
@@ -76,6 +80,7 @@ def parse_formula(text: str) -> ModelFormula:
     >>> formula.fixed, [str(term) for term in formula.random]
     ('method', ['(1 + method || image)', '(1 | rater)'])
     """
+    _check_tokens(text)
     response, tilde, right = (part.strip() for part in text.partition("~"))
     if not tilde or not _NAME.fullmatch(response) or "~" in right:
         raise FormulaError(f"--formula '{text}': write COLUMN ~ TERMS + (1 | GROUP).")
@@ -83,6 +88,10 @@ def parse_formula(text: str) -> ModelFormula:
     for match in _BAR.finditer(right):
         random.extend(_random_terms(text, match))
     fixed = _BAR.sub("", right)
+    if "/" in fixed:
+        raise FormulaError(
+            f"--formula '{text}': '/' nests groups and stands right of a bar only, as in (1 | a/b)."
+        )
     if "|" in fixed:
         raise FormulaError(
             f"--formula '{text}': write every random term in parentheses, e.g. (1 | rater)."
@@ -96,6 +105,26 @@ def parse_formula(text: str) -> ModelFormula:
     return ModelFormula(
         response=response, fixed=" ".join(fixed.split()) or "1", random=tuple(random)
     )
+
+
+def _check_tokens(text: str) -> None:
+    """Refuse whatever is no name, operator, parenthesis, 0, 1 or bar."""
+    tokens = _TOKEN.findall(text)
+    for place, token in enumerate(tokens):
+        is_name = _NAME.fullmatch(token) is not None
+        if not is_name and token not in _ALLOWED:
+            raise FormulaError(
+                f"--formula '{text}': {token if token[0] in _QUOTES else repr(token)} has no place "
+                "in a formula. Write names of columns, + - : *, parentheses, 0, 1 and "
+                "(TERMS || GROUP); rename a column with another name by --column NAME=COLUMN."
+            )
+        if is_name and tokens[place + 1 : place + 2] == ["("]:
+            raise FormulaError(
+                f"--formula '{text}': '{token}(' would call a function, and formulas hold names of "
+                "columns only. Put the computed values into a column of the table."
+            )
+    if tokens.count("(") != tokens.count(")"):
+        raise FormulaError(f"--formula '{text}': a parenthesis lacks its partner.")
 
 
 def _random_terms(text: str, match: re.Match[str]) -> list[RandomTerm]:
@@ -118,5 +147,5 @@ def _random_terms(text: str, match: re.Match[str]) -> list[RandomTerm]:
 
 
 def _columns_in(expression: str) -> set[str]:
-    """Names in an expression that are not functions, contrasts or quoted levels."""
-    return set(_NAME.findall(_CALLED.sub(" ", expression)))
+    """Names in an expression."""
+    return set(_NAME.findall(expression))

@@ -129,7 +129,8 @@ class MixedResult:
             "converged": self.converged,
             "singular": self.singular,
             "balanced_check": {
-                "test": "paired t over image means",
+                "test": "paired t over image means, every pair of methods",
+                "p_adjustment": "Holm",
                 "rows": [test.document() for test in self.balanced_check],
             },
         }
@@ -164,7 +165,8 @@ def fit_mixed(
     Returns
     -------
     MixedResult
-        z tests (``df`` None) and the paired check over images where there are methods and images.
+        z tests (``df`` None), and the paired check over images of every pair of methods where
+        there are methods and images.
 
     Raises
     ------
@@ -208,7 +210,7 @@ def fit_mixed(
         singular=fit.singular,
         balanced_check=_balanced_check(ratings, model, design, ci_level),
         ci_level=ci_level,
-        warnings=tuple(_warnings(model, design, fit)),
+        warnings=(*_warnings(model, design, fit), *_unbalanced(ratings, model)),
         notes=(*notes, *_notes(design, contrasts)),
     )
 
@@ -267,7 +269,7 @@ def _balanced_check(
 
 def _warnings(model: ModelFormula, design: MixedDesign, fit: VarianceFit) -> list[str]:
     found = [
-        "There are no degrees of freedom here (df is null): t is a z value, and tests and "
+        "The mixed model has no degrees of freedom here: its t is a z value, and tests and "
         "intervals are normal, which is too sure of itself with few images. The balanced check, a "
         "paired t test over images, has exact degrees of freedom."
     ]
@@ -293,6 +295,27 @@ def _warnings(model: ModelFormula, design: MixedDesign, fit: VarianceFit) -> lis
             "images. Write (1 + method || image)."
         )
     return found
+
+
+def _unbalanced(ratings: pd.DataFrame, model: ModelFormula) -> list[str]:
+    """Say what the two analyses make of cells that are missing or of different sizes."""
+    if "method" not in model.fixed_variables or not {"image", "method"} <= set(ratings.columns):
+        return []
+    sizes = ratings.groupby(["image", "method"], observed=True).size()
+    cells = ratings["image"].nunique() * ratings["method"].nunique()
+    if len(sizes) < cells:
+        return [
+            f"The data are unbalanced: {cells - len(sizes)} of {cells} image x method cells have "
+            "no ratings. A comparison in the balanced check is over the images that both methods "
+            "have (column images), the mixed model is over all of them, and the two differ."
+        ]
+    if sizes.min() == sizes.max():
+        return []
+    return [
+        f"The data are unbalanced: image x method cells hold {sizes.min()} to {sizes.max()} "
+        "ratings. The balanced check counts every image the same, the mixed model weighs by "
+        "ratings, and the two differ a little."
+    ]
 
 
 def _lacks_image_slope(model: ModelFormula) -> bool:

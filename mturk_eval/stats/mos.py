@@ -11,18 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.documents import Document, number
 from mturk_eval.stats.resampling import (
     GENERALISES_TO,
+    Cells,
     ResamplingUnit,
-    cluster_weights,
+    bootstrap_means,
+    jackknife_errors,
     percentile_interval,
 )
 
-_CHUNK = 500  # resamples drawn at once: bounds memory at 500 x raters weights
+_FEW_CLUSTERS = 10
+DIFFERENT_IMAGES = "the methods' means are over different images"
+"""What the warning about cells without ratings says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,21 @@ class MosResult:
         """What the intervals speak about."""
         return GENERALISES_TO[self.unit]
 
+    @property
+    def jackknifed(self) -> str:
+        """What is left out, one after the other, for the standard errors."""
+        return {
+            "rater": "raters",
+            "rating": "ratings",
+            "image": "images",
+            "both": "raters and images",
+        }[self.unit]
+
+    @property
+    def incomplete(self) -> str | None:
+        """The warning that methods' means are over different images, where they are."""
+        return next((warning for warning in self.warnings if DIFFERENT_IMAGES in warning), None)
+
     def document(self) -> Document:
         """The JSON object of ``analyze --model mos --json``."""
         return {
@@ -71,6 +89,7 @@ class MosResult:
             "n_observations": self.n_observations,
             "generalises_to": list(self.generalises_to),
             "warnings": list(self.warnings),
+            "std_error_method": f"jackknife over {self.jackknifed}",
             "ci_method": "percentile bootstrap",
             "ci_level": self.ci_level,
             "resamples": self.resamples,
@@ -126,9 +145,9 @@ def mean_opinion_scores(
     Returns
     -------
     MosResult
-        ``std_error`` of an image's row is the standard error of the mean with raters as clusters,
-        which is s / sqrt(n) where every rater rated it once. That of a method's row is the standard
-        deviation of its bootstrap replicates.
+        ``std_error`` is the delete-one jackknife standard error of the row's mean over ``unit``, in
+        the rows per image as in those per method: s / sqrt(n) where every rater rated the cell
+        once. The limits are quantiles of the bootstrap replicates, and not mean +- 2 SE.
 
     Raises
     ------
@@ -149,16 +168,20 @@ def mean_opinion_scores(
     (6.0, 1.5275)
     """
     if ratings.empty:
-        raise StatisticsError("There are no ratings to average.")
+        raise StatisticsError(
+            "There are no ratings to average. Give a table with at least one rating of a main "
+            "trial, or collect answers first."
+        )
     if resamples < 1:
-        raise StatisticsError(f"{resamples} resamples: give at least 1.")
+        raise StatisticsError(f"{resamples} resamples: give at least 1 (--resamples).")
     has_rates = "bpp" in ratings and bool(ratings["bpp"].notna().any())
-    cells = _Cells.of(ratings)
+    cells = Cells.of(ratings)
     rng = np.random.default_rng(seed)
-    cell_replicates, method_replicates = _replicate(cells, unit, resamples, rng)
+    cell_replicates, method_replicates = bootstrap_means(cells, unit, resamples, rng)
+    cell_errors, method_errors = jackknife_errors(cells, unit)
     return MosResult(
-        rows=_rows(cells, cell_replicates, unit, ci_level),
-        methods=_method_rows(cells, method_replicates, unit, ci_level),
+        rows=_rows(cells, cell_replicates, cell_errors, unit, ci_level),
+        methods=_method_rows(cells, method_replicates, method_errors, unit, ci_level),
         n_observations=len(ratings),
         unit=unit,
         ci_level=ci_level,
@@ -169,141 +192,7 @@ def mean_opinion_scores(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cells:
-    """Ratings as codes: which cell, rater, image and method (x rate) every answer belongs to."""
-
-    frame: pd.DataFrame  # one row per cell: image, method, bpp, image_code, group
-    groups: pd.DataFrame  # one row per method x rate: method, bpp
-    cell: NDArray[np.int64]
-    rater: NDArray[np.int64]
-    value: NDArray[np.float64]
-    n_raters: int
-    n_images: int
-
-    @classmethod
-    def of(cls, ratings: pd.DataFrame) -> _Cells:
-        table = pd.DataFrame(
-            {
-                "image": ratings["image"].astype(str),
-                "method": ratings["method"].astype(str),
-                "bpp": ratings["bpp"].astype(float) if "bpp" in ratings else np.nan,
-            }
-        )
-        keys = ["image", "method", "bpp"]
-        cells = table.drop_duplicates().sort_values(keys, ignore_index=True)
-        code = table.merge(cells.reset_index(names="cell"), on=keys, how="left")["cell"]
-        groups = cells[["method", "bpp"]].drop_duplicates()
-        groups = groups.sort_values(["bpp", "method"], ignore_index=True)
-        numbered = groups.reset_index(names="group")
-        cells["group"] = cells.merge(numbered, on=["method", "bpp"], how="left")["group"]
-        cells["image_code"], images = pd.factorize(cells["image"])
-        rater, raters = pd.factorize(ratings["rater"].astype(str))
-        return cls(
-            frame=cells,
-            groups=groups,
-            cell=code.to_numpy(np.int64),
-            rater=np.asarray(rater, dtype=np.int64),
-            value=ratings["rating"].to_numpy(np.float64),
-            n_raters=len(raters),
-            n_images=len(images),
-        )
-
-    @property
-    def n_cells(self) -> int:
-        return len(self.frame)
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        return np.bincount(self.cell, minlength=self.n_cells)
-
-    @property
-    def means(self) -> NDArray[np.float64]:
-        return np.bincount(self.cell, weights=self.value, minlength=self.n_cells) / self.counts
-
-    @property
-    def raters_per_cell(self) -> NDArray[np.int64]:
-        pairs = np.unique(self.cell * self.n_raters + self.rater)
-        return np.bincount(pairs // self.n_raters, minlength=self.n_cells)
-
-    def std_errors(self, *, by_rater: bool) -> NDArray[np.float64]:
-        """Standard errors of the cell means with raters (or single ratings) as clusters."""
-        residual = self.value - self.means[self.cell]
-        if by_rater:
-            pair, inverse = np.unique(self.cell * self.n_raters + self.rater, return_inverse=True)
-            totals = np.bincount(inverse, weights=residual)
-            squares = np.bincount(pair // self.n_raters, weights=totals**2, minlength=self.n_cells)
-            clusters = self.raters_per_cell
-        else:
-            squares = np.bincount(self.cell, weights=residual**2, minlength=self.n_cells)
-            clusters = self.counts
-        with np.errstate(divide="ignore", invalid="ignore"):
-            error = np.sqrt(squares * clusters / (clusters - 1)) / self.counts
-        return np.where(clusters > 1, error, np.nan)
-
-    def pooled(
-        self, cell_means: NDArray[np.float64], image_weights: NDArray[np.float64] | None
-    ) -> NDArray[np.float64]:
-        """Means of the methods over images, shape (resamples, groups).
-
-        Every image counts the same however many ratings it has; ``image_weights``, shape
-        (resamples, n_images), counts how often a resample drew it.
-        """
-        weight = np.ones_like(cell_means)
-        if image_weights is not None:
-            weight = image_weights[:, self.frame["image_code"].to_numpy()]
-        weight = np.where(np.isnan(cell_means), 0.0, weight)
-        filled = np.nan_to_num(cell_means)
-        member = np.zeros((self.n_cells, len(self.groups)))
-        member[np.arange(self.n_cells), self.frame["group"].to_numpy()] = 1.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(((filled * weight) @ member) / (weight @ member))
-
-
-def _replicate(
-    cells: _Cells, unit: ResamplingUnit, resamples: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bootstrap replicates of the cell means and of the method means, one row per resample."""
-    if unit == "rating":
-        cell_means = _resample_ratings(cells, resamples, rng)
-        return cell_means, cells.pooled(cell_means, None)
-    if unit == "image":
-        cell_means = np.broadcast_to(cells.means, (resamples, cells.n_cells)).copy()
-    else:
-        cell_means = _resample_raters(cells, resamples, rng)
-    weights = cluster_weights(cells.n_images, resamples, rng) if unit in {"image", "both"} else None
-    return cell_means, cells.pooled(cell_means, weights)
-
-
-def _resample_raters(
-    cells: _Cells, resamples: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Cell means when whole raters are drawn; NaN where none of a cell's raters was drawn."""
-    shape = (cells.n_cells, cells.n_raters)
-    sums = csr_array((cells.value, (cells.cell, cells.rater)), shape=shape)
-    counts = csr_array((np.ones(len(cells.value)), (cells.cell, cells.rater)), shape=shape)
-    means = np.empty((resamples, cells.n_cells))
-    for start in range(0, resamples, _CHUNK):
-        stop = min(start + _CHUNK, resamples)
-        weights = cluster_weights(cells.n_raters, stop - start, rng).T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            means[start:stop] = np.asarray((sums @ weights) / (counts @ weights)).T
-    return means
-
-
-def _resample_ratings(
-    cells: _Cells, resamples: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Cell means when single ratings are drawn within their cell."""
-    means = np.empty((resamples, cells.n_cells))
-    order = np.argsort(cells.cell, kind="stable")
-    for code, members in enumerate(np.split(cells.value[order], np.cumsum(cells.counts)[:-1])):
-        drawn = rng.integers(0, len(members), size=(resamples, len(members)))
-        means[:, code] = members[drawn].mean(axis=1)
-    return means
-
-
-def _too_few(cells: _Cells, unit: ResamplingUnit) -> NDArray[np.bool_]:
+def _too_few(cells: Cells, unit: ResamplingUnit) -> NDArray[np.bool_]:
     """Which cells have nothing to resample."""
     if unit == "image":
         return np.ones(cells.n_cells, dtype=bool)
@@ -311,14 +200,14 @@ def _too_few(cells: _Cells, unit: ResamplingUnit) -> NDArray[np.bool_]:
 
 
 def _rows(
-    cells: _Cells,
+    cells: Cells,
     replicates: NDArray[np.float64],
+    errors: NDArray[np.float64],
     unit: ResamplingUnit,
     ci_level: float,
 ) -> tuple[MosRow, ...]:
     few = _too_few(cells, unit)
     low, high = percentile_interval(replicates, ci_level)
-    errors = cells.std_errors(by_rater=unit != "rating")
     counts, raters, means = cells.counts, cells.raters_per_cell, cells.means
     return tuple(
         MosRow(
@@ -329,7 +218,7 @@ def _rows(
             n_raters=int(raters[code]),
             n_images=1,
             mean=float(means[code]),
-            std_error=number(errors[code]),
+            std_error=None if few[code] else number(errors[code]),
             ci_low=None if few[code] else number(low[code]),
             ci_high=None if few[code] else number(high[code]),
         )
@@ -340,11 +229,13 @@ def _rows(
 
 
 def _method_rows(
-    cells: _Cells, replicates: NDArray[np.float64], unit: ResamplingUnit, ci_level: float
+    cells: Cells,
+    replicates: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    unit: ResamplingUnit,
+    ci_level: float,
 ) -> tuple[MosRow, ...]:
     low, high = percentile_interval(replicates, ci_level)
-    with np.errstate(invalid="ignore"):
-        errors = np.nanstd(replicates, axis=0, ddof=1) if len(replicates) > 1 else low * np.nan
     means = cells.pooled(cells.means[None, :], None)[0]
     group_of_answer = cells.frame["group"].to_numpy()[cells.cell]
     rows = []
@@ -354,7 +245,7 @@ def _method_rows(
         n_images = int((cells.frame["group"] == code).sum())
         drawn = {
             "rater": n_raters,
-            "rating": int(answers.sum()),
+            "rating": int(cells.counts[cells.frame["group"].to_numpy() == code].min()),
             "image": n_images,
             "both": min(n_raters, n_images),
         }[unit]
@@ -375,7 +266,7 @@ def _method_rows(
     return tuple(rows)
 
 
-def _warnings(cells: _Cells, unit: ResamplingUnit) -> tuple[str, ...]:
+def _warnings(cells: Cells, unit: ResamplingUnit) -> tuple[str, ...]:
     found = []
     few = int(_too_few(cells, unit).sum())
     if unit == "image":
@@ -389,6 +280,7 @@ def _warnings(cells: _Cells, unit: ResamplingUnit) -> tuple[str, ...]:
             f"{few} of {cells.n_cells} image x method cells hold one {what} only and have no "
             "interval."
         )
+    found += _few_warnings(cells, unit)
     if unit in {"image", "both"} and cells.n_images < 2:
         found.append("There is one image: nothing is said about other images.")
     if unit == "rating" and len(cells.value) > cells.n_raters:
@@ -407,7 +299,7 @@ def _warnings(cells: _Cells, unit: ResamplingUnit) -> tuple[str, ...]:
     if missing:
         found.append(
             f"{missing} of {cells.n_images * len(cells.groups)} image x method cells have no "
-            "ratings: the methods' means are over different images."
+            f"ratings: {DIFFERENT_IMAGES}."
         )
     if unit == "rater" and cells.n_images > 1 and len(cells.groups) > 1:
         found.append(
@@ -415,3 +307,31 @@ def _warnings(cells: _Cells, unit: ResamplingUnit) -> tuple[str, ...]:
             "too (--unit both) or use --model mixed."
         )
     return tuple(found)
+
+
+def _few_warnings(cells: Cells, unit: ResamplingUnit) -> list[str]:
+    """Resampling few raters (or images, or ratings) sees too little of how they differ."""
+    counts = {
+        "rater": cells.n_raters if unit in {"rater", "both"} else 0,
+        "image": cells.n_images if unit in {"image", "both"} else 0,
+    }
+    few = [f"{n} {name}s" for name, n in counts.items() if 2 <= n < _FEW_CLUSTERS]
+    if few:
+        found = [f"With {' and '.join(few)} the intervals are rough, and rather too narrow."]
+        if counts["rater"] == 2:
+            found.append(
+                "Of two raters a resample holds one or both, so the limits are the two raters' own "
+                "means: read them as a range, not as a confidence interval. Collect more raters."
+            )
+        return found
+    if unit == "image":
+        return []
+    per_cell = cells.counts if unit == "rating" else cells.raters_per_cell
+    small = per_cell[(per_cell > 1) & (per_cell < _FEW_CLUSTERS)]
+    if not len(small):
+        return []
+    return [
+        f"{len(small)} of {cells.n_cells} image x method cells have fewer than {_FEW_CLUSTERS} "
+        f"{'ratings' if unit == 'rating' else 'raters'} (the fewest: {small.min()}): their "
+        "intervals are rough, and rather too narrow."
+    ]

@@ -63,7 +63,8 @@ def fit_variances(design: MixedDesign, *, reml: bool) -> VarianceFit:
     total = float(design.response.var())
     if least_squares.residual_variance <= 1e-12 * total:
         raise StatisticsError(
-            "The fixed effects explain every answer exactly: no variance is left to model."
+            "The fixed effects explain every answer exactly: no variance is left to model. Report "
+            "the means (--model mos), or leave a fixed effect out with --formula."
         )
     live = tuple(range(len(design.components)))
     best = _search(design, live, reml=reml)
@@ -146,7 +147,10 @@ def _fit_without_components(design: MixedDesign, *, reml: bool) -> VarianceFit:
     x, y = design.fixed, design.response
     n, p = x.shape
     if n <= p:
-        raise StatisticsError(f"{n} answers cannot determine {p} fixed effects.")
+        raise StatisticsError(
+            f"{n} answers cannot determine {p} fixed effects. Collect more answers, or leave fixed "
+            "effects out with --formula."
+        )
     q, r = np.linalg.qr(x)
     estimates = np.linalg.solve(r, q.T @ y)
     residual = float(((y - x @ estimates) ** 2).sum())

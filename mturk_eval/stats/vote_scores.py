@@ -156,7 +156,10 @@ def score_methods(
             f"{int(same.sum())} votes between a method and itself are not in the model."
         )
     if votes.empty:
-        raise StatisticsError("There are no votes between two different methods.")
+        raise StatisticsError(
+            "There are no votes between two different methods, and scores compare methods. Give "
+            "votes in which method_left and method_right differ."
+        )
     counts = count_votes(votes)
     fit = _fit(counts, warnings)
     spread = _spread(votes, counts, fit, unit, warnings)

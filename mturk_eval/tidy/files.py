@@ -11,7 +11,9 @@ import gzip
 import io
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,26 @@ from mturk_eval.tidy.columns import (
 
 _MISSING = frozenset({"", "na", "nan", "n/a", "<na>"})
 _DELIMITERS = (",", ";", "\t")
+_WORDS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What to do about a file that does not fit, in the words of the command that reads it.
+
+    ``drop`` ends the sentence that says to correct a cell; ``rename`` takes the name of a column.
+    """
+
+    other_kind: str
+    rename: str
+    drop: str
+
+
+ANALYZE = Advice(
+    other_kind="Give another file or another --model.",
+    rename="Rename with --column {}=NAME, NAME being the file's column.",
+    drop=", or leave such rows out with --drop-missing",
+)
 
 
 def read_ratings(
@@ -39,6 +61,7 @@ def read_ratings(
     rename: Mapping[str, str] | None = None,
     scale: tuple[float, float] | None = None,
     drop_missing: bool = False,
+    advice: Advice = ANALYZE,
 ) -> Table:
     """Read ratings, one row per answer.
 
@@ -52,7 +75,9 @@ def read_ratings(
         The lowest and the highest rating there can be; without it any number is a rating.
     drop_missing : bool
         Leave out rows with an empty or non-numeric rating (or an empty rater, image or method)
-        instead of refusing the file; how many is in the table's warnings.
+        instead of refusing the file; how many, and what they held, is in the table's warnings.
+    advice : Advice
+        What the command that reads the file can be told; a message advises nothing else.
 
     Raises
     ------
@@ -60,32 +85,36 @@ def read_ratings(
         If a column is missing or a cell is not what its column holds.
     """
     needed = [name for name in RATINGS_COLUMNS if name != "bpp"]
-    frame = _read_columns(path, rename, needed=needed, wrong_kind=("choice", "votes"))
-    frame, dropped = _numeric_response(path, frame, "rating", drop_missing=drop_missing)
-    frame, nameless = _complete(path, frame, needed, drop_missing=drop_missing)
+    frame = _read_columns(
+        path, rename, needed=needed, wrong_kind=("choice", "votes"), advice=advice
+    )
+    frame, dropped = _numeric_response(
+        path, frame, "rating", drop_missing=drop_missing, advice=advice
+    )
+    frame, nameless = _complete(path, frame, needed, drop_missing=drop_missing, advice=advice)
     _check_scale(path, frame, "rating", scale)
-    return _finished(path, frame, RATINGS_COLUMNS, dropped + nameless)
+    return _finished(path, frame, RATINGS_COLUMNS, [*dropped, *nameless])
 
 
 def read_votes(
-    path: Path, *, rename: Mapping[str, str] | None = None, drop_missing: bool = False
+    path: Path,
+    *,
+    rename: Mapping[str, str] | None = None,
+    drop_missing: bool = False,
+    advice: Advice = ANALYZE,
 ) -> Table:
     """Read votes between two reconstructions, one row per answer; see `read_ratings`.
 
-    ``choice`` is ``left``, ``right`` or ``not_sure``. Other words are refused even where missing
-    answers are dropped: they mean that the file codes its answers in another way.
+    ``choice`` is ``left``, ``right`` or ``not_sure``. Other words are refused, or left out and
+    counted with ``drop_missing``; a file with no usable choice at all is refused in any case.
     """
     needed = [name for name in VOTES_COLUMNS if name != "bpp"]
-    frame = _read_columns(path, rename, needed=needed, wrong_kind=("rating", "ratings"))
-    frame, dropped = _complete(path, frame, needed, drop_missing=drop_missing)
-    frame = frame.assign(choice=frame["choice"].str.lower())
-    strange = frame[~frame["choice"].isin(CHOICES)]
-    if not strange.empty:
-        raise TableError(
-            f"{path}, row {strange.index[0]}, column choice: '{strange['choice'].iloc[0]}' is not "
-            f"one of {', '.join(CHOICES)}. Write the side that was chosen."
-        )
-    return _finished(path, frame, VOTES_COLUMNS, dropped)
+    frame = _read_columns(
+        path, rename, needed=needed, wrong_kind=("rating", "ratings"), advice=advice
+    )
+    frame, strange = _known_choice(path, frame, drop_missing=drop_missing, advice=advice)
+    frame, nameless = _complete(path, frame, needed, drop_missing=drop_missing, advice=advice)
+    return _finished(path, frame, VOTES_COLUMNS, [*strange, *nameless])
 
 
 def read_table(
@@ -108,15 +137,17 @@ def read_table(
         cells are all numbers is numeric, but for names such as ``rater``, ``image`` and ``method``.
     """
     needed = [response, *variables]
-    frame = _read_columns(path, rename, needed=needed, wrong_kind=None)
-    frame, dropped = _numeric_response(path, frame, response, drop_missing=drop_missing)
-    frame, nameless = _complete(path, frame, needed, drop_missing=drop_missing)
+    frame = _read_columns(path, rename, needed=needed, wrong_kind=None, advice=ANALYZE)
+    frame, dropped = _numeric_response(
+        path, frame, response, drop_missing=drop_missing, advice=ANALYZE
+    )
+    frame, nameless = _complete(path, frame, needed, drop_missing=drop_missing, advice=ANALYZE)
     _check_scale(path, frame, response, scale)
     for name in frame.columns.difference([response, *LABEL_COLUMNS]):
         numbers = pd.to_numeric(frame[name], errors="coerce")
         if numbers.notna().eq(frame[name].notna()).all() and numbers.notna().any():
             frame = frame.assign(**{name: numbers})
-    return _finished(path, frame, (), dropped + nameless)
+    return _finished(path, frame, (), [*dropped, *nameless])
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -150,6 +181,7 @@ def _read_columns(
     *,
     needed: Sequence[str],
     wrong_kind: tuple[str, str] | None,
+    advice: Advice,
 ) -> pd.DataFrame:
     """The file as text columns under our names, rows numbered as in a spreadsheet."""
     header, rows = _cells(path)
@@ -175,12 +207,12 @@ def _read_columns(
     if missing:
         if wrong_kind is not None and wrong_kind[0] in frame:
             raise TableError(
-                f"{path} holds {wrong_kind[1]} (it has a column {wrong_kind[0]}), and this model "
-                f"needs {_list(needed)}. Give another file or another --model."
+                f"{path} holds {wrong_kind[1]} (it has a column {wrong_kind[0]}), and "
+                f"{_list(needed)} are needed here. {advice.other_kind}"
             )
         raise TableError(
-            f"{path} has no column {_list(missing)}; it has {_list(header)}. Rename with "
-            f"--column {missing[0]}=NAME, NAME being the file's column."
+            f"{path} has no column {_list(missing)}; it has {_list(header)}. "
+            f"{advice.rename.format(missing[0])}"
         )
     if "bpp" in frame:
         frame = frame.assign(bpp=_numbers(path, frame, "bpp"))
@@ -230,9 +262,30 @@ def _reader(path: Path) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
 
 
+def _known_choice(
+    path: Path, frame: pd.DataFrame, *, drop_missing: bool, advice: Advice
+) -> tuple[pd.DataFrame, list[str]]:
+    """Rows whose choice is one of ours or empty, and the other words."""
+    frame = frame.assign(choice=frame["choice"].str.lower())
+    strange = frame["choice"].notna() & ~frame["choice"].isin(CHOICES)
+    if strange.any() and not drop_missing:
+        row, count = frame.index[strange][0], int(strange.sum())
+        others = "" if count == 1 else f" ({count} such rows)"
+        raise TableError(
+            f"{path}, row {row}, column choice: '{frame.loc[row, 'choice']}' is not one of "
+            f"{', '.join(CHOICES)}{others}. Write the side that was chosen{advice.drop}."
+        )
+    if not frame["choice"].isin(CHOICES).any():
+        raise TableError(
+            f"{path}, column choice: no row holds one of {', '.join(CHOICES)}. Write the side that "
+            "was chosen."
+        )
+    return frame[~strange], [f"'{word}'" for word in frame.loc[strange, "choice"]]
+
+
 def _numeric_response(
-    path: Path, frame: pd.DataFrame, column: str, *, drop_missing: bool
-) -> tuple[pd.DataFrame, int]:
+    path: Path, frame: pd.DataFrame, column: str, *, drop_missing: bool, advice: Advice
+) -> tuple[pd.DataFrame, list[str]]:
     numbers = pd.to_numeric(frame[column], errors="coerce").astype(float)
     unusable = ~np.isfinite(numbers)
     if unusable.any() and not drop_missing:
@@ -242,18 +295,23 @@ def _numeric_response(
         count = int(unusable.sum())
         others = "" if count == 1 else f" ({count} such rows)"
         raise TableError(
-            f"{path}, row {row}, column {column}: {what}{others}. Correct it, or leave such rows "
-            "out with --drop-missing."
+            f"{path}, row {row}, column {column}: {what}{others}. Correct it{advice.drop}."
         )
     kept = frame.assign(**{column: numbers})[~unusable]
     if kept.empty:
         raise TableError(f"{path}, column {column}: no row holds a number.")
-    return kept, int(unusable.sum())
+    cells = frame.loc[unusable, column]
+    return kept, ["empty" if pd.isna(cell) else f"'{cell}'" for cell in cells]
 
 
 def _complete(
-    path: Path, frame: pd.DataFrame, columns: Sequence[str], *, drop_missing: bool
-) -> tuple[pd.DataFrame, int]:
+    path: Path,
+    frame: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    drop_missing: bool,
+    advice: Advice,
+) -> tuple[pd.DataFrame, list[str]]:
     """Rows in which every column of ``columns`` is filled."""
     empty = frame[list(columns)].isna()
     bad = empty.any(axis=1)
@@ -263,13 +321,12 @@ def _complete(
         count = int(bad.sum())
         others = "" if count == 1 else f" ({count} rows have an empty cell)"
         raise TableError(
-            f"{path}, row {row}, column {column}: the cell is empty{others}. Fill it, or leave "
-            "such rows out with --drop-missing."
+            f"{path}, row {row}, column {column}: the cell is empty{others}. Fill it{advice.drop}."
         )
     kept = frame[~bad]
     if kept.empty:
         raise TableError(f"{path}: no row is complete in {_list(columns)}.")
-    return kept, int(bad.sum())
+    return kept, ["empty"] * int(bad.sum())
 
 
 def _numbers(path: Path, frame: pd.DataFrame, column: str) -> pd.Series[float]:
@@ -297,13 +354,20 @@ def _check_scale(
         )
 
 
-def _finished(path: Path, frame: pd.DataFrame, columns: Sequence[str], dropped: int) -> Table:
+def _finished(
+    path: Path, frame: pd.DataFrame, columns: Sequence[str], dropped: Sequence[str]
+) -> Table:
     if "bpp" in columns and "bpp" not in frame:
         frame = frame.assign(bpp=np.nan)
     warnings = check_repeats(frame, str(path))
     if dropped:
-        rows = "1 row" if dropped == 1 else f"{dropped} rows"
-        left = f"{rows} without a usable answer left out (--drop-missing); {len(frame)} kept."
+        rows = "1 row" if len(dropped) == 1 else f"{len(dropped)} rows"
+        words = [f"{n} {word}" for word, n in Counter(dropped).most_common(_WORDS_SHOWN)]
+        more = ", …" if len(set(dropped)) > _WORDS_SHOWN else ""
+        left = (
+            f"{rows} without a usable answer left out (--drop-missing): {_list(words)}{more}; "
+            f"{len(frame)} kept."
+        )
         warnings = (left, *warnings)
     return Table(frame=in_order(frame, columns), source=str(path), warnings=warnings)
 

@@ -98,10 +98,15 @@ def test_votes_are_scaled(votes: str) -> None:
 
 def test_by_gives_one_document_per_value(votes: str) -> None:
     document = _json("--model", "bradley-terry", "--data", votes, "--by", "bpp")
-    assert [group["value"] for group in document["groups"]] == [0.1, 0.5]
-    assert {"rows", "n_votes", "left_bias"} <= set(document["groups"][0])
-    assert sum(g["n_observations"] for g in document["groups"]) <= document["n_observations"]
+    assert [group["value"] for group in document["results"]] == [0.1, 0.5]
+    assert {"rows", "n_votes", "left_bias"} <= set(document["results"][0])
+    assert sum(g["n_observations"] for g in document["results"]) <= document["n_observations"]
     assert {row["bpp"] for row in document["rows"]} == {0.1, 0.5}
+    assert "groups" not in document
+    for result in document["results"]:
+        assert result["warnings"]
+        for warning in result["warnings"]:
+            assert f"bpp {result['value']}: {warning}" in document["warnings"]
 
 
 def test_several_rates_need_by_or_a_formula(ratings: str, tmp_path: Path) -> None:
@@ -113,7 +118,7 @@ def test_several_rates_need_by_or_a_formula(ratings: str, tmp_path: Path) -> Non
     with pytest.raises(InvalidInputError, match="--by bpp"):
         _run("analyze", "--model", "mixed", "--data", str(path))
     document = _json("--model", "mixed", "--data", str(path), "--by", "bpp")
-    assert [group["groups"]["image"] for group in document["groups"]] == [6, 6]
+    assert [group["groups"]["image"] for group in document["results"]] == [6, 6]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +137,32 @@ def test_options_that_would_change_nothing_are_wrong_usage(
 ) -> None:
     outcome = CliRunner().invoke(app, ["analyze", "--data", ratings, *arguments])
     assert outcome.exit_code == 2
+
+
+@pytest.mark.parametrize("scale", [("5", "1"), ("5", "5"), ("nan", "5")])
+def test_a_scale_upside_down_is_wrong_usage(ratings: str, scale: tuple[str, str]) -> None:
+    arguments = ["analyze", "--data", ratings, "--model", "mos", "--scale", *scale]
+    outcome = CliRunner().invoke(app, arguments)
+    assert outcome.exit_code == 2
+    assert "--scale" in outcome.output
+    assert "LOW must be below HIGH" in outcome.output
+
+
+def test_code_in_a_formula_is_invalid_input(ratings: str) -> None:
+    formula = 'rating ~ __import__("os").system("x") + (1|image)'
+    with pytest.raises(InvalidInputError, match="'__import__\\('"):
+        _run("analyze", "--data", ratings, "--model", "mixed", "--formula", formula)
+
+
+def test_report_advises_only_what_it_has(ratings: str, votes: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="votes with --data-votes") as caught:
+        _run("report", "--data-ratings", votes, "--out", str(tmp_path / "r.html"))
+    assert "--model" not in str(caught.value)
+    table = pd.read_csv(ratings).rename(columns={"rater": "worker"})
+    table.to_csv(tmp_path / "theirs.csv", index=False)
+    with pytest.raises(InvalidInputError, match="no column rater") as caught:
+        _run("report", "--data-ratings", str(tmp_path / "theirs.csv"), "--out", "r.html")
+    assert "--column" not in str(caught.value)
 
 
 def test_the_wrong_kind_of_table_is_refused(votes: str) -> None:

@@ -13,7 +13,7 @@ from mturk_eval.report.models import (
     ledger_votes,
     require_one_rate,
 )
-from mturk_eval.report.tables import analysis_text
+from mturk_eval.report.tables import analysis_text, format_cell, interval
 from mturk_eval.stats.mixed import fit_mixed
 from mturk_eval.stats.mos import mean_opinion_scores
 from mturk_eval.stats.vote_scores import score_methods
@@ -77,3 +77,34 @@ def test_no_main_trials_and_no_such_column_are_said() -> None:
         analyze_table(
             Table(frame=a_rating_study(), source="study"), mean_opinion_scores, by="codec"
         )
+
+
+def test_the_text_of_means_says_what_se_is_and_warns_of_few_raters() -> None:
+    study = a_rating_study(raters=2).query("role == 'main' and image == 'photo-0'")
+    analysis = analyze_table(Table(frame=study, source="study"), mean_opinion_scores)
+    text = " ".join(analysis_text(analysis).split())
+    assert "SE: delete-one jackknife over raters in every row" in text
+    assert "With 2 raters" in text
+
+
+def test_no_zero_has_a_minus_sign() -> None:
+    assert format_cell(-0.0001) == "0.000"
+    assert interval(-0.001, 0.001) == "[0.00, 0.00]"
+    study = a_rating_study().query("role == 'main'")
+    assert "-0.000" not in analysis_text(
+        analyze_table(
+            Table(frame=study.assign(rating=5.0 - 1e-9 * study.index % 2), source="study"),
+            mean_opinion_scores,
+        )
+    )
+
+
+def test_every_pair_is_in_the_text_and_one_without_a_test_has_its_reason() -> None:
+    study = a_rating_study().query("role == 'main'")
+    third = study[(study["method"] == "webp") & (study["image"] == "photo-1")]
+    table = Table(frame=pd.concat([study, third.assign(method="jxl")]), source="study")
+    text = analysis_text(analyze_table(table, fit_mixed))
+    assert all(pair in text for pair in ("jxl - human", "webp - human", "webp - jxl"))
+    assert "webp - jxl has no test: only one image" in text
+    assert "p Holm" in text
+    assert "unbalanced" in text

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from mturk_eval.errors import MturkEvalError, StatisticsError
+from mturk_eval.stats.design_matrices import Contrasts
 from mturk_eval.stats.formula import FormulaError
 from mturk_eval.stats.mixed import MixedResult, fit_mixed
 from mturk_eval.stats.paired import paired_tests
@@ -137,7 +138,9 @@ def test_three_methods_have_a_slope_each() -> None:
     assert {term for group, term in _components(result) if group == "image"} == {
         "(Intercept)", "methodb", "methodc"
     }  # fmt: skip
-    assert [(t.method, t.reference) for t in result.balanced_check] == [("b", "a"), ("c", "a")]
+    assert [(t.method, t.reference) for t in result.balanced_check] == [
+        ("b", "a"), ("c", "a"), ("c", "b")
+    ]  # fmt: skip
 
 
 def test_a_numeric_slope_has_a_variance_in_the_covariate_s_unit() -> None:
@@ -171,6 +174,48 @@ def test_missing_cells_are_no_obstacle() -> None:
     study = crossed_study(5).query("not (image == 'i0' and method == 'b')")
     result = fit_mixed(study)
     assert result.balanced_check[0].n_images == 7
+    assert any("unbalanced: 1 of 16" in warning for warning in result.warnings)
+
+
+def test_cells_of_different_sizes_are_said_and_equal_ones_are_not() -> None:
+    study = crossed_study(5)
+    assert not any("unbalanced" in warning for warning in fit_mixed(study).warnings)
+    result = fit_mixed(study.iloc[1:])
+    assert any("hold 11 to 12 ratings" in warning for warning in result.warnings)
+
+
+def test_a_comparison_that_cannot_be_computed_is_listed_with_its_reason() -> None:
+    """c shares no image with a and one with b; both rows were left out without a word."""
+    study = crossed_study(5)
+    third = study[(study["method"] == "b") & (study["image"] == "i0")].assign(method="c")
+    study = study[~((study["method"] == "a") & (study["image"] == "i0"))]
+    a_b, a_c, b_c = paired_tests(pd.concat([study, third]))
+    assert (a_b.n_images, a_b.df, a_b.reason) == (7, 6, None)
+    assert (a_c.n_images, a_c.mean_difference, a_c.p) == (0, None, None)
+    assert "no image" in str(a_c.reason)
+    assert (b_c.n_images, b_c.mean_difference, b_c.p) == (1, 0.0, None)
+    assert "only one image" in str(b_c.reason)
+    assert a_b.p_holm == a_b.p
+    assert a_c.document()["reason"] == a_c.reason
+
+
+def test_differences_without_spread_are_said() -> None:
+    test = paired_tests(crossed_study(5).assign(rating=lambda d: (d["method"] == "b") * 1.0))[0]
+    assert (test.mean_difference, test.t, test.p_holm) == (1.0, None, None)
+    assert "same on every image" in str(test.reason)
+
+
+def test_holm_s_p_is_that_of_statsmodels() -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    study = crossed_study(5)
+    third = study[study["method"] == "b"].assign(
+        method="c", rating=lambda d: d["rating"] + np.sin(np.arange(len(d)))
+    )
+    tests = paired_tests(pd.concat([study, third]), reference="b")
+    assert [(t.method, t.reference) for t in tests] == [("a", "b"), ("c", "b"), ("c", "a")]
+    theirs = multipletests([t.p for t in tests], method="holm")[1]
+    np.testing.assert_allclose([t.p_holm or 0.0 for t in tests], theirs)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +249,8 @@ def test_data_that_do_not_determine_the_model_are_refused(
     [
         ("rating ~ method + (1 + method | image) + (1 | rater)", r"\|\| image"),
         ("rating ~ method + (1 | worker)", "no column worker"),
-        ("rating ~ nothing(method) + (1 | rater)", "cannot be evaluated"),
+        ("rating ~ method - + (1 | rater)", "needs a term on both sides"),
+        ("rating ~ method method + (1 | rater)", "needs a term on both sides"),
         ("rating ~ method + (1 | rater) + (1 | rater)", "twice"),
     ],
 )
@@ -233,3 +279,14 @@ def test_the_paired_check_reproduces_the_published_table() -> None:
     assert check.df == 12
     assert check.t == pytest.approx(1.833, abs=5e-4)
     assert check.p == pytest.approx(0.0917, abs=5e-5)
+
+
+@pytest.mark.parametrize("contrasts", ["treatment", "sum"])
+@pytest.mark.parametrize("name", ["class", "C", "np", "a.b", "lambda", "__import__"])
+def test_a_column_may_be_called_like_code(name: str, contrasts: Contrasts) -> None:
+    study = crossed_study(5)
+    formula = f"rating ~ {name} + (1 + {name} || image) + (1 | rater)"
+    ours = fit_mixed(study.rename(columns={"method": name}), formula, contrasts=contrasts)
+    theirs = fit_mixed(study, contrasts=contrasts)
+    assert [e.estimate for e in ours.fixed_effects] == [e.estimate for e in theirs.fixed_effects]
+    assert ours.fixed_effects[1].term == theirs.fixed_effects[1].term.replace("method", name)

@@ -163,3 +163,51 @@ def test_the_document_is_the_contract_s() -> None:
 def test_no_ratings_are_refused() -> None:
     with pytest.raises(StatisticsError, match="no ratings"):
         mean_opinion_scores(crossed_study(1).iloc[:0])
+
+
+@pytest.mark.parametrize("unit", ["rater", "rating"])
+def test_a_method_with_one_image_has_that_image_s_standard_error(unit: ResamplingUnit) -> None:
+    """SE 0.500 in one row and 0.357 in the other, of the same two ratings, was two definitions."""
+    table = _table([("ann", "sky", "jxl", 5), ("bob", "sky", "jxl", 6)])
+    result = mean_opinion_scores(table, unit=unit)
+    assert result.rows[0].std_error == pytest.approx(0.5)
+    assert result.methods[0].std_error == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("unit", get_args(ResamplingUnit))
+def test_the_standard_error_of_a_method_s_mean_is_near_the_bootstrap_s(
+    unit: ResamplingUnit,
+) -> None:
+    table = crossed_study(3, images=20, raters=30)
+    result = mean_opinion_scores(table, unit=unit, resamples=4_000)
+    for row in result.methods:
+        assert row.std_error is not None
+        assert row.ci_high is not None
+        assert row.ci_low is not None
+        assert row.std_error == pytest.approx((row.ci_high - row.ci_low) / 3.92, rel=0.12)
+
+
+def test_the_standard_error_over_images_is_s_over_root_n_of_their_means() -> None:
+    table = crossed_study(3)
+    means = table.groupby(["method", "image"])["rating"].mean()
+    for row in mean_opinion_scores(table, unit="image", resamples=9).methods:
+        cell = means[row.method]
+        assert row.std_error == pytest.approx(cell.std() / np.sqrt(len(cell)))
+
+
+@pytest.mark.parametrize("raters", [2, 5, 9])
+@pytest.mark.parametrize("unit", ["rater", "both"])
+def test_few_raters_are_warned_about(raters: int, unit: ResamplingUnit) -> None:
+    study = crossed_study(1, raters=raters, images=12)
+    said = " ".join(mean_opinion_scores(study, unit=unit, resamples=9).warnings)
+    assert f"With {raters} raters the intervals are rough" in said
+    assert ("Of two raters" in said) == (raters == 2)
+
+
+def test_cells_with_few_of_many_raters_are_warned_about() -> None:
+    study = crossed_study(1, raters=30).assign(rater=lambda d: d["rater"] + d["image"])
+    said = " ".join(mean_opinion_scores(study, resamples=9).warnings)
+    assert "raters" not in said.replace("than 10 raters", "")
+    few = study.groupby("image").head(6)
+    said = " ".join(mean_opinion_scores(few, resamples=9).warnings)
+    assert "fewer than 10 raters (the fewest: 3)" in said

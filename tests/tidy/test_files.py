@@ -86,6 +86,7 @@ def test_such_rows_can_be_left_out_and_are_counted(csv: Path) -> None:
     assert len(table.frame) == 2
     assert "3 rows" in table.warnings[0]
     assert "2 kept" in table.warnings[0]
+    assert "2 empty, 1 'x'" in table.warnings[0]
 
 
 def test_blank_lines_do_not_shift_row_numbers(csv: Path) -> None:
@@ -146,9 +147,21 @@ def test_votes_are_read(csv: Path) -> None:
     assert read_votes(csv).frame["choice"].tolist() == ["left", "not_sure"]
 
 
-def test_a_vote_that_is_no_side_is_refused_even_when_missing_ones_are_dropped(csv: Path) -> None:
-    csv.write_text(VOTES + "bob,sky,0.5,webp,jxl,A\n")
-    with pytest.raises(TableError, match=r"row 3, column choice: 'a'"):
+def test_a_vote_that_is_no_side_is_refused_or_left_out_and_counted(csv: Path) -> None:
+    csv.write_text(
+        VOTES + "bob,sky,0.5,webp,jxl,Maybe\ncem,sky,0.5,webp,jxl,\ndia,sky,0.5,webp,jxl,maybe\n"
+    )
+    with pytest.raises(TableError, match=r"row 3, column choice: 'maybe'.*--drop-missing"):
+        read_votes(csv)
+    table = read_votes(csv, drop_missing=True)
+    assert table.frame["rater"].tolist() == ["ann"]
+    assert "3 rows without a usable answer" in table.warnings[0]
+    assert "2 'maybe', 1 empty; 1 kept" in table.warnings[0]
+
+
+def test_votes_without_any_side_are_refused_even_when_missing_ones_are_dropped(csv: Path) -> None:
+    csv.write_text(VOTES.replace("left\n", "A\n"))
+    with pytest.raises(TableError, match="no row holds one of left, right, not_sure"):
         read_votes(csv, drop_missing=True)
 
 
