@@ -20,6 +20,7 @@ HIGHEST_RATING: Final = 10
 # What a trial can be answered with, as a page sends it.
 RATINGS: Final = tuple(str(rating) for rating in range(LOWEST_RATING, HIGHEST_RATING + 1))
 CHOICES: Final[tuple[Choice, ...]] = get_args(Choice)
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

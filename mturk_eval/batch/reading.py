@@ -9,7 +9,7 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -27,6 +27,7 @@ from mturk_eval.errors import BatchError
 from mturk_eval.trials import (
     CHOICES,
     RATINGS,
+    ROLES,
     HitSpec,
     Kind,
     Role,
@@ -182,7 +183,7 @@ def _read_trials(
             continue
         shown = {column: stimuli[row[column]] for column in columns}
         try:
-            role = cast(Role, _one_of(row, "role", get_args(Role)))
+            role = cast(Role, _one_of(row, "role", ROLES))
             _one_of(row, "kind", (kind,))
             trial: Trial
             if kind == "satisfaction":

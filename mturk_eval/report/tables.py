@@ -226,8 +226,8 @@ def _mixed_text(result: MixedResult) -> str:
             _wrapped(
                 "",
                 "t and p are of single tests over the images that both methods have; p Holm is "
-                "adjusted for all pairs. The z of the table above takes the variances as known "
-                "and is the surer of the two with few images: where they disagree, go by t.",
+                "adjusted for all pairs. The z of the table above takes the variances as known, "
+                "which is too confident with few images: where they disagree, go by t.",
             ),
         ]
     units = " and ".join(result.generalises_to)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from mturk_eval.errors import TableError
+from mturk_eval.trials import ROLES
 
 RATINGS_COLUMNS = ("rater", "image", "method", "bpp", "rating")
 VOTES_COLUMNS = ("rater", "image", "bpp", "method_left", "method_right", "choice")
-CHOICES = ("left", "right", "not_sure")
-ROLES = ("practice", "main", "catch", "repeat", "identical")
 LABEL_COLUMNS = frozenset(
     {"rater", "image", "method", "method_left", "method_right", "choice", "role", "batch", "hit"}
     | {"trial_id"}

@@ -21,7 +21,6 @@ import pandas as pd
 
 from mturk_eval.errors import TableError
 from mturk_eval.tidy.columns import (
-    CHOICES,
     LABEL_COLUMNS,
     RATINGS_COLUMNS,
     VOTES_COLUMNS,
@@ -30,6 +29,7 @@ from mturk_eval.tidy.columns import (
     check_roles,
     in_order,
 )
+from mturk_eval.trials import CHOICES
 
 _MISSING = frozenset({"", "na", "nan", "n/a", "<na>"})
 _DELIMITERS = (",", ";", "\t")
