@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import typer
 
 if TYPE_CHECKING:
     from mturk_eval.config import Settings
+
+_SECONDS_BETWEEN_LINES = 3.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def stopping(advice: str) -> Iterator[None]:
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr; call it with done and all.
 
-    Where stderr is no terminal, a line is printed whenever a tenth more is done.
+    Where stderr is no terminal, a line is printed every few seconds if there is more to tell.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -71,14 +74,14 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task(label, total=None)
-        told = 0
+        told_done, told_at = 0, time.monotonic()
 
         def show(done: int, total: int) -> None:
-            nonlocal told
+            nonlocal told_done, told_at
             bar.update(task, completed=done, total=total)
-            tenths = 10 * done // total if total else 10
-            if not console.is_terminal and tenths > told and total >= 10:
-                told = tenths
+            late = time.monotonic() - told_at > _SECONDS_BETWEEN_LINES
+            if not console.is_terminal and late and done != told_done:
+                told_done, told_at = done, time.monotonic()
                 say(f"{label}: {done} of {total}")
 
         yield show

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mturk_eval.errors import NoDataError
+from mturk_eval.errors import InvalidInputError, NoDataError
 from mturk_eval.report.blocks import Section
 from mturk_eval.report.methods_text import methods_section
 from mturk_eval.report.rater_section import rater_section
@@ -63,7 +63,11 @@ def write_report(
     ------
     NoDataError
         If there is no answer to a main trial.
+    InvalidInputError
+        If ``out`` is a folder.
     """
+    if out.is_dir():
+        raise InvalidInputError(f"--out {out} is a folder; give a file such as {out}/report.html.")
     ratings, votes = _typed(ratings), _typed(votes)
     main_ratings, main_votes = _main(ratings), _main(votes)
     if main_ratings is None and main_votes is None:

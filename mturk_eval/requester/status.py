@@ -35,7 +35,10 @@ class BatchStatus:
             "hits": self.n_hits,
             "hits_finished": self.n_hits_finished,
             "hits_not_posted": self.n_hits_not_posted,
-            "assignments": self.assignments_by_state,
+            "assignments": {
+                state: self.assignments_by_state.get(state, 0)
+                for state in ("Submitted", "Approved", "Rejected")
+            },
             "planned_assignments": self.n_planned,
             "responses": self.n_responses,
             "unreadable": self.n_unreadable,

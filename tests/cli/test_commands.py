@@ -71,7 +71,7 @@ def test_a_study_from_images_to_numbers(cli: Cli, images: None, endpoint: str) -
     assert (collected["new_assignments"], collected["complete"]) == (5, True)
     state = cli("status", "--json").json["batches"][0]
     assert (state["hits"], state["responses"], state["committed_usd"]) == (1, 40, "1.50")
-    assert state["assignments"] == {"Submitted": 5}
+    assert state["assignments"] == {"Submitted": 5, "Approved": 0, "Rejected": 0}
 
     mixed = cli("analyze", "--model", "mixed", "--json").json
     assert (mixed["model"], mixed["n_observations"]) == ("mixed", 40)
