@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,8 @@ from tests.market import Market, running_market
 
 pytestmark = pytest.mark.browser
 
-SHOTS = Path("/tmp/shots/server")
+# Where to keep pictures of each page for a person to look at; without it none are taken.
+PICTURES = os.environ.get("MTURK_EVAL_TEST_PICTURES")
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 
 
@@ -37,10 +39,11 @@ def person(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Browser
 
 
 def shoot(page: Page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
     assert page.viewport_size is not None
     width = page.viewport_size["width"]
-    page.screenshot(path=SHOTS / f"{name}-{'desk' if width > 800 else 'phone'}.png")
+    if PICTURES is not None:
+        size = "desk" if width > 800 else "phone"
+        page.screenshot(path=Path(PICTURES) / f"{name}-{size}.png")
     # Not innerWidth: a phone zooms out to hide that a page is too wide.
     assert page.evaluate("document.documentElement.scrollWidth") <= width, name
 
