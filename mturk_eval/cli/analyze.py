@@ -167,7 +167,7 @@ class _Source:
         """The columns a formula needs, whatever they are called."""
         if self.data is None:
             return self._ledger_ratings()
-        from mturk_eval.stats.formula import parse_formula
+        from mturk_eval.stats.formulas.grammar import parse_formula
         from mturk_eval.tidy.files import read_table
 
         parsed = parse_formula(formula)
@@ -204,7 +204,7 @@ class _Source:
 
 def _mos(source: _Source, by: str | None, unit: UnitName, resamples: int, seed: int) -> Analysis:
     from mturk_eval.report.models import analyze_table
-    from mturk_eval.stats.mos import mean_opinion_scores
+    from mturk_eval.stats.ratings.mos import mean_opinion_scores
 
     table, batches = source.ratings()
     return analyze_table(
@@ -224,7 +224,7 @@ def _mixed(
     contrasts: ContrastsName,
 ) -> Analysis:
     from mturk_eval.report.models import analyze_table, require_one_rate
-    from mturk_eval.stats.mixed import fit_mixed
+    from mturk_eval.stats.mixed.model import fit_mixed
 
     table, batches = source.ratings() if formula is None else source.table_for(formula)
     if formula is None and by is None:
@@ -245,7 +245,7 @@ def _mixed(
 
 def _bradley_terry(source: _Source, by: str | None, unit: UnitName) -> Analysis:
     from mturk_eval.report.models import analyze_table
-    from mturk_eval.stats.vote_scores import score_methods
+    from mturk_eval.stats.pairs.vote_scores import score_methods
 
     table, batches = source.votes()
     return analyze_table(

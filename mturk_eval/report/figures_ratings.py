@@ -22,7 +22,7 @@ from mturk_eval.report.style import (
     paper_style,
     shortened,
 )
-from mturk_eval.stats.mos import MosResult, MosRow
+from mturk_eval.stats.ratings.mos import MosResult, MosRow
 
 _ROW_IN = 0.235
 _PANEL_LIMIT = 3

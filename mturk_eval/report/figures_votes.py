@@ -20,8 +20,8 @@ from mturk_eval.report.style import (
     paper_style,
     shortened,
 )
-from mturk_eval.stats.vote_counts import VoteCounts
-from mturk_eval.stats.vote_scores import VoteScores
+from mturk_eval.stats.pairs.vote_counts import VoteCounts
+from mturk_eval.stats.pairs.vote_scores import VoteScores
 
 _COUNTS_FROM_IN = 0.45
 """Cells smaller than this show the percentage alone."""

@@ -18,9 +18,9 @@ from mturk_eval.report.tables import (
     format_rate,
     interval,
 )
-from mturk_eval.stats.mixed import MixedResult, fit_mixed
-from mturk_eval.stats.mos import MosResult, mean_opinion_scores
-from mturk_eval.stats.paired import PairedTest
+from mturk_eval.stats.mixed.model import MixedResult, fit_mixed
+from mturk_eval.stats.mixed.paired import PairedTest
+from mturk_eval.stats.ratings.mos import MosResult, mean_opinion_scores
 from mturk_eval.trials import HIGHEST_RATING, LOWEST_RATING
 
 _PAIRS_IN_WORDS = 3

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from mturk_eval.report.models import Analysis, Result
-from mturk_eval.stats.mixed import MixedResult
-from mturk_eval.stats.mos import MosResult, MosRow
-from mturk_eval.stats.vote_scores import VoteScores
+from mturk_eval.stats.mixed.model import MixedResult
+from mturk_eval.stats.pairs.vote_scores import VoteScores
+from mturk_eval.stats.ratings.mos import MosResult, MosRow
 
 _WIDTH = 96
 Cell = str | int | float | None

@@ -15,8 +15,8 @@ from mturk_eval.report.figures_votes import (
 )
 from mturk_eval.report.style import Look
 from mturk_eval.report.tables import decimal, describe_vote_interval, interval
-from mturk_eval.stats.resampling import ResamplingUnit
-from mturk_eval.stats.vote_scores import VoteScores, score_methods
+from mturk_eval.stats.pairs.vote_scores import VoteScores, score_methods
+from mturk_eval.stats.resampling.weights import ResamplingUnit
 
 
 def vote_section(votes: pd.DataFrame, styles: Mapping[str, Look]) -> Section:

@@ -14,9 +14,9 @@ from mturk_eval.report.models import (
     require_one_rate,
 )
 from mturk_eval.report.tables import analysis_text, format_cell, interval
-from mturk_eval.stats.mixed import fit_mixed
-from mturk_eval.stats.mos import mean_opinion_scores
-from mturk_eval.stats.vote_scores import score_methods
+from mturk_eval.stats.mixed.model import fit_mixed
+from mturk_eval.stats.pairs.vote_scores import score_methods
+from mturk_eval.stats.ratings.mos import mean_opinion_scores
 from mturk_eval.tidy.columns import Table
 from mturk_eval.tidy.ledger import LedgerTable
 from tests.report.studies import a_rating_study, a_voting_study

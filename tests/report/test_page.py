@@ -27,9 +27,9 @@ from mturk_eval.report.page import methods_by_rating, methods_by_votes, write_re
 from mturk_eval.report.rater_section import rater_section, raters_by_ratings
 from mturk_eval.report.rating_section import rating_section
 from mturk_eval.report.style import NARROW_IN, WIDE_IN, looks, paper_style
-from mturk_eval.stats.mixed import fit_mixed
-from mturk_eval.stats.mos import mean_opinion_scores
-from mturk_eval.stats.vote_scores import score_methods
+from mturk_eval.stats.mixed.model import fit_mixed
+from mturk_eval.stats.pairs.vote_scores import score_methods
+from mturk_eval.stats.ratings.mos import mean_opinion_scores
 from tests.report.studies import METHODS, a_rating_study, a_voting_study
 from tests.stats.reference import crossed_study
 

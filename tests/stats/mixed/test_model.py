@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from mturk_eval.errors import MturkEvalError, StatisticsError
-from mturk_eval.stats.design_matrices import Contrasts
-from mturk_eval.stats.formula import FormulaError
-from mturk_eval.stats.mixed import MixedResult, fit_mixed
-from mturk_eval.stats.paired import paired_tests
+from mturk_eval.stats.formulas.design import Contrasts
+from mturk_eval.stats.formulas.grammar import FormulaError
+from mturk_eval.stats.mixed.model import MixedResult, fit_mixed
+from mturk_eval.stats.mixed.paired import paired_tests
 from tests.stats.reference import crossed_study, reference_models, reference_table
 
 

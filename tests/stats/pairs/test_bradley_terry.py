@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.bradley_terry import fit_bradley_terry
-from mturk_eval.stats.resampling import ResamplingUnit
-from mturk_eval.stats.vote_counts import VoteCounts, count_votes
-from mturk_eval.stats.vote_scores import VoteScores, score_methods
+from mturk_eval.stats.pairs.bradley_terry import fit_bradley_terry
+from mturk_eval.stats.pairs.vote_counts import VoteCounts, count_votes
+from mturk_eval.stats.pairs.vote_scores import VoteScores, score_methods
+from mturk_eval.stats.resampling.weights import ResamplingUnit
 from tests.stats.reference import reference_models, reference_votes
 
 FOUR = np.array([[0, 3, 2, 7], [1, 0, 6, 3], [4, 3, 0, 0], [1, 2, 5, 0]], dtype=float)

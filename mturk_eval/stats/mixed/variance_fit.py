@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.design_matrices import MixedDesign
+from mturk_eval.stats.formulas.design import MixedDesign
 
 _NEGLIGIBLE = 1e-3  # of the residual variance: then zero is tried instead
 _CRITERION_TOLERANCE = 1e-3

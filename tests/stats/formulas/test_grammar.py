@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mturk_eval.errors import MturkEvalError
-from mturk_eval.stats.design_matrices import build_design
-from mturk_eval.stats.formula import FormulaError, parse_formula
+from mturk_eval.stats.formulas.design import build_design
+from mturk_eval.stats.formulas.grammar import FormulaError, parse_formula
 from tests.stats.reference import crossed_study
 
 

@@ -20,11 +20,11 @@ import pandas as pd
 from scipy import stats
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.design_matrices import Contrasts, MixedDesign, build_design
 from mturk_eval.stats.documents import Document, number
-from mturk_eval.stats.formula import ModelFormula, parse_formula
-from mturk_eval.stats.paired import PairedTest, paired_tests
-from mturk_eval.stats.variance_fit import VarianceFit, fit_variances
+from mturk_eval.stats.formulas.design import Contrasts, MixedDesign, build_design
+from mturk_eval.stats.formulas.grammar import ModelFormula, parse_formula
+from mturk_eval.stats.mixed.paired import PairedTest, paired_tests
+from mturk_eval.stats.mixed.variance_fit import VarianceFit, fit_variances
 
 Estimation = Literal["reml", "ml"]
 

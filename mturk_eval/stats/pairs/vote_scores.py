@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.bradley_terry import BradleyTerryFit, fit_bradley_terry
 from mturk_eval.stats.documents import Document, number
-from mturk_eval.stats.resampling import GENERALISES_TO, ResamplingUnit
-from mturk_eval.stats.vote_counts import VoteCounts, count_votes
+from mturk_eval.stats.pairs.bradley_terry import BradleyTerryFit, fit_bradley_terry
+from mturk_eval.stats.pairs.vote_counts import VoteCounts, count_votes
+from mturk_eval.stats.resampling.weights import GENERALISES_TO, ResamplingUnit
 
 RIDGE_SD_LOGITS = 3.0
 _FEW_CLUSTERS = 10

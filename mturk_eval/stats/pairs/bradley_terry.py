@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.vote_counts import VoteCounts
+from mturk_eval.stats.pairs.vote_counts import VoteCounts
 
 _MAX_ITERATIONS = 50
 _RUNAWAY_LOGITS = 15.0

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.documents import Document, number
-from mturk_eval.stats.resampling import (
+from mturk_eval.stats.resampling.weights import (
     GENERALISES_TO,
     Cells,
     ResamplingUnit,

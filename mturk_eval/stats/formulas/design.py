@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.formula import FormulaError, ModelFormula, RandomTerm
+from mturk_eval.stats.formulas.grammar import FormulaError, ModelFormula, RandomTerm
 
 Contrasts = Literal["treatment", "sum"]
 

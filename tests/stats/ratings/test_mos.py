@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.mos import MosResult, mean_opinion_scores
-from mturk_eval.stats.resampling import ResamplingUnit
+from mturk_eval.stats.ratings.mos import MosResult, mean_opinion_scores
+from mturk_eval.stats.resampling.weights import ResamplingUnit
 from tests.stats.reference import crossed_study, reference_table
 
 answers = st.lists(

@@ -1,0 +1,1 @@
+"""What ratings say of others: metrics against means, and Bjontegaard rates."""

@@ -1,0 +1,1 @@
+"""Linear mixed models of ratings with crossed random effects."""

@@ -1,0 +1,1 @@
+"""Votes between pairs: Bradley-Terry, Thurstone, rater reliability, tournaments, Elo."""

@@ -1,0 +1,1 @@
+"""Studies simulated from known effects: how often a design finds them."""

@@ -1,0 +1,1 @@
+"""Ratings described: means, differences to the original, spread, raters' bias and inconsistency."""

@@ -1,0 +1,1 @@
+"""How well raters agree: Krippendorff's alpha, intraclass correlations, split halves."""
