@@ -15,6 +15,7 @@ from mturk_eval.cli.demo import demo
 from mturk_eval.cli.export import export
 from mturk_eval.cli.generate import generate
 from mturk_eval.cli.inspect import check, cost, preview
+from mturk_eval.cli.power import power
 from mturk_eval.cli.publish import publish
 from mturk_eval.cli.report import report
 from mturk_eval.cli.serve import serve
@@ -56,6 +57,7 @@ def common(
 for command in (
     demo,
     init,
+    power,
     generate,
     check,
     preview,

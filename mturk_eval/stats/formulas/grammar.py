@@ -2,8 +2,9 @@
 
 A formula holds names of columns, ``+ - : *``, parentheses, 0 and 1, and terms with bars; nothing
 in it is ever evaluated as code. formulaic, which evaluates what it does not know, gets the terms
-only once they are known to be these. This version fits independent variance components. What would
-need a correlation between an intercept and a slope is refused with the formula to write instead.
+only once they are known to be these. ``||`` makes all of a term's effects independent, those of a
+factor's levels too, as afex and glmmTMB do and lme4 2.0 on request; older lme4 does so only for
+numeric columns.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 from mturk_eval.errors import InvalidInputError
 
-_NAME = re.compile(r"[^\W\d][\w.]*")
+NAME = re.compile(r"[^\W\d][\w.]*")
 _TOKEN = re.compile(r"\s*([^\W\d][\w.]*|\|\||\*\*|[-+:*()|/~]|[\d.][\w.]*|'[^']*'|\"[^\"]*\"|\S)")
 _QUOTES = frozenset("'\"")
 _ALLOWED = frozenset("+-:*()|/~01") | {"||"}
@@ -21,7 +22,7 @@ _BAR = re.compile(r"\(([^()|]*(?:\([^()]*\)[^()|]*)*)(\|\|?)([^()|]*)\)")
 
 
 class FormulaError(InvalidInputError):
-    """A formula cannot be read, or asks for a model that this version does not fit."""
+    """A formula cannot be read, or does not fit the table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +55,19 @@ class ModelFormula:
         """Names of the columns it uses besides the response."""
         names = set(self.fixed_variables)
         for term in self.random:
-            names |= {*_columns_in(term.expression), *term.groups}
+            names |= {*columns_in(term.expression), *term.groups}
         return frozenset(names)
+
+    @property
+    def term_variables(self) -> frozenset[str]:
+        """Names of the columns in the fixed part and left of bars."""
+        left_of_bars = (columns_in(term.expression) for term in self.random)
+        return self.fixed_variables.union(*left_of_bars)
 
     @property
     def fixed_variables(self) -> frozenset[str]:
         """Names of the columns in the fixed part."""
-        return frozenset(_columns_in(self.fixed))
+        return frozenset(columns_in(self.fixed))
 
     def __str__(self) -> str:
         return " + ".join([f"{self.response} ~ {self.fixed}", *map(str, self.random)])
@@ -76,13 +83,13 @@ def parse_formula(text: str) -> ModelFormula:
 
     Examples
     --------
-    >>> formula = parse_formula("rating ~ method + (1 + method || image) + (1 | rater)")
+    >>> formula = parse_formula("rating ~ method + (1 + method | image) + (1 | rater)")
     >>> formula.fixed, [str(term) for term in formula.random]
-    ('method', ['(1 + method || image)', '(1 | rater)'])
+    ('method', ['(1 + method | image)', '(1 | rater)'])
     """
     _check_tokens(text)
     response, tilde, right = (part.strip() for part in text.partition("~"))
-    if not tilde or not _NAME.fullmatch(response) or "~" in right:
+    if not tilde or not NAME.fullmatch(response) or "~" in right:
         raise FormulaError(f"--formula '{text}': write COLUMN ~ TERMS + (1 | GROUP).")
     random: list[RandomTerm] = []
     for match in _BAR.finditer(right):
@@ -98,7 +105,7 @@ def parse_formula(text: str) -> ModelFormula:
         )
     if not random:
         raise FormulaError(
-            f"--formula '{text}' has no random term; add e.g. (1 + method || image) + (1 | rater)."
+            f"--formula '{text}' has no random term; add e.g. (1 + method | image) + (1 | rater)."
         )
     fixed = re.sub(r"\s*\+\s*(?=\+|$)", "", fixed.strip())
     fixed = re.sub(r"^\s*\+\s*", "", fixed)
@@ -111,12 +118,12 @@ def _check_tokens(text: str) -> None:
     """Refuse whatever is no name, operator, parenthesis, 0, 1 or bar."""
     tokens = _TOKEN.findall(text)
     for place, token in enumerate(tokens):
-        is_name = _NAME.fullmatch(token) is not None
+        is_name = NAME.fullmatch(token) is not None
         if not is_name and token not in _ALLOWED:
             raise FormulaError(
                 f"--formula '{text}': {token if token[0] in _QUOTES else repr(token)} has no place "
                 "in a formula. Write names of columns, + - : *, parentheses, 0, 1 and "
-                "(TERMS || GROUP); rename a column with another name by --column NAME=COLUMN."
+                "(TERMS | GROUP); rename a column with another name by --column NAME=COLUMN."
             )
         if is_name and tokens[place + 1 : place + 2] == ["("]:
             raise FormulaError(
@@ -137,7 +144,7 @@ def _random_terms(text: str, match: re.Match[str]) -> list[RandomTerm]:
     terms = []
     for path in paths:
         groups = tuple(name.strip() for part in path for name in part.split(":"))
-        wrong = [name for name in groups if not _NAME.fullmatch(name)]
+        wrong = [name for name in groups if not NAME.fullmatch(name)]
         if wrong:
             raise FormulaError(
                 f"--formula '{text}': '{group}' is no group; write a column, a:b or a/b."
@@ -146,6 +153,6 @@ def _random_terms(text: str, match: re.Match[str]) -> list[RandomTerm]:
     return terms
 
 
-def _columns_in(expression: str) -> set[str]:
-    """Names in an expression."""
-    return set(_NAME.findall(expression))
+def columns_in(expression: str) -> set[str]:
+    """Names of the columns in an expression."""
+    return set(NAME.findall(expression))

@@ -1,1 +1,1 @@
-"""Studies simulated from known effects: how often a design finds them."""
+"""How many images and raters a study needs: by formula, and by simulated studies."""

@@ -9,11 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mturk_eval.errors import StatisticsError
+from mturk_eval.errors import InvalidInputError, StatisticsError
 from mturk_eval.stats.pairs.bradley_terry import fit_bradley_terry
+from mturk_eval.stats.pairs.score_units import ScoreUnit
 from mturk_eval.stats.pairs.vote_counts import VoteCounts, count_votes
 from mturk_eval.stats.pairs.vote_scores import VoteScores, score_methods
-from mturk_eval.stats.resampling.weights import ResamplingUnit
+from tests.stats.pairs.votes import (
+    baseball_counts,
+    citation_counts,
+    error_of_difference,
+    simulated_votes,
+)
 from tests.stats.reference import reference_models, reference_votes
 
 FOUR = np.array([[0, 3, 2, 7], [1, 0, 6, 3], [4, 3, 0, 0], [1, 2, 5, 0]], dtype=float)
@@ -75,21 +81,52 @@ def test_the_left_bias_is_that_of_r() -> None:
     assert differences["d"] == pytest.approx(r["est"]["Xd"], abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("unit", "key"),
-    [
-        ("rater", "se_cluster_worker"),
-        ("image", "se_cluster_image"),
-        ("both", "se_cluster_two_way"),
-    ],
+def test_citations_are_those_of_r() -> None:
+    r = reference_models("citations")["bradley_terry"]
+    items, counts = citation_counts()
+    fit = fit_bradley_terry(counts, left_bias=False)
+    first = items.index("Biometrika")
+    for name, value in r["est"].items():
+        item = items.index(name.removeprefix(".."))
+        assert fit.scores[item] - fit.scores[first] == pytest.approx(value, abs=1e-6)
+        error = error_of_difference(fit.covariance, first, item)
+        assert error == pytest.approx(r["se"][name], rel=1e-5)
+
+
+def test_home_advantage_is_that_of_r() -> None:
+    models = reference_models("baseball")
+    items, counts = baseball_counts()
+    first = items.index("Baltimore")
+    for key, home in (("no_order_effect", False), ("home_advantage", True)):
+        r = models[key]
+        fit = fit_bradley_terry(counts, left_bias=home)
+        for item, team in enumerate(items):
+            if item == first:
+                continue
+            value, error = r["est"][f"team{team}"], r["se"][f"team{team}"]
+            assert fit.scores[item] - fit.scores[first] == pytest.approx(value, abs=1e-6)
+            found = error_of_difference(fit.covariance, first, item)
+            assert found == pytest.approx(error, rel=1e-5)
+        if home:
+            assert fit.left_bias == pytest.approx(r["est"]["at.home"], abs=1e-6)
+            assert np.sqrt(fit.covariance[-1, -1]) == pytest.approx(r["se"]["at.home"], rel=1e-5)
+
+
+FIVE = np.array(
+    [[0, 12, 7, 9, 11], [5, 0, 8, 10, 6], [6, 9, 0, 7, 12], [3, 4, 8, 0, 9], [2, 7, 3, 6, 0]],
+    dtype=float,
 )
-def test_clustered_errors_are_those_of_r_s_sandwich(unit: ResamplingUnit, key: str) -> None:
-    """R's are without the left term, which changes them by half a percent at most here."""
-    expected = reference_models("votes_4methods")["bradley_terry"][key]
-    result = score_methods(reference_votes(), unit=unit)
-    error = {frozenset((c.item, c.over)): c.std_error for c in result.comparisons}
-    for item, value in zip("bcd", expected, strict=True):
-        assert error[frozenset(("a", item))] == pytest.approx(value, rel=5e-3)
+
+
+def test_choix_and_evalica_agree() -> None:
+    """choix 0.4.1 (ilsr_pairwise_dense) and evalica 0.4.2 (bradley_terry), to all digits shown."""
+    counts = VoteCounts.from_wins("abcde", FIVE)
+    fit = fit_bradley_terry(counts, left_bias=False)
+    expected = [0.7376932752, -0.0396296452, 0.201342316, -0.2702622124, -0.6291437336]
+    np.testing.assert_allclose(fit.scores, expected, atol=1e-9)
+    held = fit_bradley_terry(counts, left_bias=False, prior_sd=np.sqrt(4.5))
+    choix_alpha = [0.7254902216, -0.0396496618, 0.1989632771, -0.2657651349, -0.6190387019]
+    np.testing.assert_allclose(held.scores, choix_alpha, atol=1e-6)
 
 
 @given(matrix=wins, order=st.permutations(range(4)))
@@ -113,7 +150,9 @@ def test_expected_wins_are_observed_wins(matrix: NDArray[np.float64], left: floa
     """The likelihood equations: the model predicts every method's number of wins."""
     matrix = np.where(matrix > 0, matrix + 1, 0)  # both sides win at least once
     on_left = np.where(matrix > 0, np.clip(np.round(matrix * left), 1, matrix - 1), 0)
-    counts = VoteCounts(items=NAMES, left=on_left, right=(matrix - on_left).T, tie=np.zeros((4, 4)))
+    counts = VoteCounts.from_matrices(
+        NAMES, left=on_left, right=(matrix - on_left).T, tie=np.zeros((4, 4))
+    )
     fit = fit_bradley_terry(counts)
     bias = fit.left_bias or 0.0
     chance = 1 / (1 + np.exp(-(fit.scores[:, None] - fit.scores[None, :] + bias)))
@@ -124,11 +163,11 @@ def test_expected_wins_are_observed_wins(matrix: NDArray[np.float64], left: floa
 @given(matrix=wins)
 @settings(max_examples=30, deadline=None)
 def test_mirrored_sides_mirror_the_bias(matrix: NDArray[np.float64]) -> None:
-    counts = VoteCounts(
-        items=NAMES, left=matrix, right=matrix[::-1, ::-1] + 1, tie=np.zeros((4, 4))
+    turned = np.where(np.eye(4, dtype=bool), 0.0, matrix[::-1, ::-1] + 1)
+    counts = VoteCounts.from_matrices(NAMES, left=matrix, right=turned)
+    mirrored = VoteCounts.from_matrices(
+        NAMES, left=counts.right.T, right=counts.left.T, tie=counts.tie
     )
-    counts.right[np.eye(4, dtype=bool)] = 0
-    mirrored = VoteCounts(items=NAMES, left=counts.right.T, right=counts.left.T, tie=counts.tie)
     one, other = fit_bradley_terry(counts), fit_bradley_terry(mirrored)
     np.testing.assert_allclose(one.scores, other.scores, atol=1e-6)
     assert one.left_bias == pytest.approx(-(other.left_bias or 0.0), abs=1e-6)
@@ -136,15 +175,15 @@ def test_mirrored_sides_mirror_the_bias(matrix: NDArray[np.float64]) -> None:
 
 def test_ties_follow_davidson() -> None:
     """One pair, 6 to 2 with 4 ties: s = log 3 and nu = 4 / sqrt(12), in closed form."""
-    counts = VoteCounts(
-        items=("a", "b"),
+    counts = VoteCounts.from_matrices(
+        ("a", "b"),
         left=np.array([[0.0, 6], [0, 0]]),
         right=np.array([[0.0, 2], [0, 0]]),
         tie=np.array([[0.0, 4], [0, 0]]),
     )
     fit = fit_bradley_terry(counts, left_bias=False)
     assert fit.scores[0] - fit.scores[1] == pytest.approx(np.log(3))
-    assert np.exp(fit.log_tie or 0.0) == pytest.approx(4 / np.sqrt(12))
+    assert np.exp(fit.tie or 0.0) == pytest.approx(4 / np.sqrt(12))
 
 
 def test_unanimous_votes_get_a_ridge_and_say_so() -> None:
@@ -174,28 +213,53 @@ def test_fixed_sides_leave_no_bias_to_estimate() -> None:
 
 
 def test_a_known_truth_is_covered_by_intervals_over_raters() -> None:
-    truth, bias = np.array([0.8, 0.0, -0.8]), 0.3
     covered = []
     for seed in range(60):
-        rng = np.random.default_rng(seed)
-        pair = np.array([rng.permutation(3)[:2] for _ in range(600)])
-        rater = np.repeat(np.arange(30), 20)
-        own = rng.normal(0, 0.6, (30, 3))  # a rater's own taste
-        value = truth[None, :] + own[rater]
-        rows = np.arange(600)
-        odds = value[rows, pair[:, 0]] - value[rows, pair[:, 1]] + bias
-        left = rng.random(600) < 1 / (1 + np.exp(-odds))
-        votes = pd.DataFrame(
-            {"rater": rater, "image": "sky", "method_left": np.array(list("xyz"))[pair[:, 0]],
-             "method_right": np.array(list("xyz"))[pair[:, 1]],
-             "choice": np.where(left, "left", "right")}
-        )  # fmt: skip
         comparison = next(
-            c for c in score_methods(votes).comparisons if {c.item, c.over} == {"x", "y"}
+            c
+            for c in score_methods(simulated_votes(seed, rater_taste_sd=0.6)).comparisons
+            if {c.item, c.over} == {"x", "y"}
         )
         # tastes vary, so the population's logit is a little nearer to zero than 0.8
         covered.append((comparison.ci_low or 0) <= 0.74 <= (comparison.ci_high or 0))
     assert np.mean(covered) >= 0.87
+
+
+def test_davidson_finds_the_parameters_that_made_the_votes() -> None:
+    votes = simulated_votes(1, n_raters=400, votes_each=50, tie=-0.5)
+    result = score_methods(votes, unit="rating")
+    score = {row.item: row for row in result.rows}
+    for item, truth in (("x", 0.8), ("y", 0.0), ("z", -0.8)):
+        assert score[item].score == pytest.approx(truth, abs=4 * (score[item].std_error or 0))
+    assert result.left_bias == pytest.approx(0.3, abs=0.06)
+    assert result.tie_parameter == pytest.approx(np.exp(-0.5), abs=0.04)
+
+
+def test_many_items_are_solved_as_few_are() -> None:
+    """Conjugate gradients beyond 150 items, Cholesky before: the same likelihood equations."""
+    rng = np.random.default_rng(5)
+    k, n = 220, 12_000
+    scores = rng.normal(0, 0.6, k)
+    i = rng.integers(0, k, n)
+    j = (i + rng.integers(1, k, n)) % k
+    left = rng.random(n) < 1 / (1 + np.exp(-(scores[i] - scores[j] + 0.2)))
+    cells = np.zeros((k, k)), np.zeros((k, k))
+    np.add.at(cells[0], (i[left], j[left]), 1)
+    np.add.at(cells[1], (i[~left], j[~left]), 1)
+    counts = VoteCounts.from_matrices([str(c) for c in range(k)], left=cells[0], right=cells[1])
+    fit = fit_bradley_terry(counts)
+    bias = fit.left_bias or 0.0
+    chance = 1 / (1 + np.exp(-(fit.scores[:, None] - fit.scores[None, :] + bias)))
+    expected = (counts.shown * chance).sum(axis=1) + (counts.shown * (1 - chance)).sum(axis=0)
+    np.testing.assert_allclose(expected, counts.wins.sum(axis=1), atol=1e-6)
+    assert (counts.shown * chance).sum() == pytest.approx(counts.left.sum(), abs=1e-6)
+    np.testing.assert_allclose(fit.covariance[:k, :k].sum(axis=0), 0, atol=1e-10)
+    weight = counts.shown * chance * (1 - chance)
+    between = weight + weight.T
+    information = np.diag(between.sum(axis=1)) - between
+    border = weight.sum(axis=1) - weight.sum(axis=0)
+    full = np.block([[information, border[:, None]], [border[None, :], weight.sum()]])
+    np.testing.assert_allclose(fit.covariance, np.linalg.pinv(full), atol=1e-9)
 
 
 def test_one_rater_has_scores_and_no_interval() -> None:
@@ -219,3 +283,61 @@ def test_votes_between_a_method_and_itself_are_left_out() -> None:
     votes = _votes([("ann", "sky", "a", "a", "left"), ("bob", "sky", "b", "b", "right")])
     with pytest.raises(StatisticsError, match="two different methods"):
         score_methods(votes)
+
+
+@pytest.mark.parametrize(
+    ("score_unit", "per_logit"), [("logit", 1.0), ("Elo", 173.7178), ("JOD", 1 / np.log(3))]
+)
+def test_units_are_linear_views(score_unit: ScoreUnit, per_logit: float) -> None:
+    plain = score_methods(reference_votes())
+    seen = score_methods(reference_votes(), score_unit=score_unit)
+    assert seen.document()["unit"] == score_unit
+    for row, other in zip(plain.rows, seen.rows, strict=True):
+        assert other.score == pytest.approx(per_logit * row.score, rel=1e-6)
+        assert other.ci_high == pytest.approx(per_logit * (row.ci_high or 0), rel=1e-6)
+    assert seen.comparisons[0].probability == plain.comparisons[0].probability
+    assert seen.left_bias == pytest.approx(per_logit * (plain.left_bias or 0), rel=1e-6)
+
+
+def test_a_unit_of_the_other_model_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="choose one of logit, JOD, Elo"):
+        score_methods(reference_votes(), score_unit="probit")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"ci_level": 1.5}, {"prior_sd": 0.0}, {"prior_sd": np.nan}, {"resamples": 1}]
+)
+def test_options_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InvalidInputError):
+        score_methods(reference_votes(), **wrong)  # type: ignore[arg-type]
+
+
+def test_a_prior_that_is_asked_for_is_labelled() -> None:
+    free = score_methods(reference_votes())
+    held = score_methods(reference_votes(), prior_sd=0.05)
+    assert held.prior_sd == 0.05
+    assert "normal prior" in held.ci_method
+    assert any("asked for" in warning for warning in held.warnings)
+    assert abs(held.rows[0].score) < abs(free.rows[0].score)
+    assert free.prior_sd is None
+
+
+def test_an_answer_that_is_none_is_refused_with_its_row() -> None:
+    votes = _votes([("ann", "sky", "a", "b", "left"), ("bob", "sky", "b", "a", "middle")])
+    with pytest.raises(StatisticsError, match="row 2 .*'middle'"):
+        score_methods(votes)
+
+
+def test_scores_do_not_exist_for_an_item_that_never_lost() -> None:
+    wins = np.array([[0.0, 3, 2], [0, 0, 1], [0, 2, 0]])
+    with pytest.raises(StatisticsError, match="never lost"):
+        fit_bradley_terry(VoteCounts.from_wins("abc", wins), left_bias=False)
+
+
+def test_far_apart_items_converge() -> None:
+    """A chain of items, each 9 logits above the next, is no runaway: the maximum is finite."""
+    wins = np.zeros((4, 4))
+    for better in range(3):
+        wins[better, better + 1], wins[better + 1, better] = 8_103.0, 1.0
+    fit = fit_bradley_terry(VoteCounts.from_wins(NAMES, wins), left_bias=False)
+    np.testing.assert_allclose(np.diff(fit.scores), -np.log(8_103.0), rtol=1e-6)

@@ -1,0 +1,160 @@
+"""From the terms of an expression to columns of numbers, named as R names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from formulaic import model_matrix  # type: ignore[import-untyped]
+from formulaic.errors import FormulaicError  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from mturk_eval.stats.formulas.factors import Columns, Factor, combinations_of
+from mturk_eval.stats.formulas.grammar import NAME, FormulaError, columns_in
+
+Contrasts = Literal["treatment", "sum"]
+
+_CODED = re.compile(r"(?:C\()?column_(\d+)_(?:, contr\.sum\))?(?:\[([TS]\.)?([^\]]*)\])?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermColumns:
+    """An expression's columns.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, k)
+    names : tuple of str
+        As R names them: ``(Intercept)``, ``methodwebp``, ``methodwebp:bpp``.
+    term_of : tuple of str
+        Per column the term it belongs to, as written: ``method``, ``method:bpp``.
+    """
+
+    values: NDArray[np.float64]
+    names: tuple[str, ...]
+    term_of: tuple[str, ...]
+    _spec: Any = field(repr=False, compare=False)
+    _columns: tuple[str, ...] = field(repr=False, compare=False)
+    _levels: Mapping[str, tuple[str, ...]] = field(repr=False, compare=False)
+
+    def rows_for(self, settings: Mapping[str, Sequence[str] | Sequence[float]]) -> NDArray[Any]:
+        """The expression's columns at other settings of its variables, shape (m, k).
+
+        Parameters
+        ----------
+        settings : mapping
+            Per variable of the expression m values: level names of a factor, or numbers.
+        """
+        if self._spec is None:
+            m = len(next(iter(settings.values()))) if settings else 1
+            return np.ones((m, 1))
+        frame = {
+            f"column_{number}_": pd.Categorical(
+                [str(value) for value in settings[name]],
+                categories=pd.Index(self._levels[name]),
+            )
+            if name in self._levels
+            else np.asarray(settings[name], dtype=np.float64)
+            for number, name in enumerate(self._columns)
+        }
+        return np.asarray(self._spec.get_model_matrix(pd.DataFrame(frame)), dtype=np.float64)
+
+
+def term_columns(expression: str, columns: Columns, contrasts: Contrasts) -> TermColumns:
+    """Lay out an expression, e.g. ``1 + method * bpp``.
+
+    Factors are coded by their levels' combinations, so the work does not grow with the rows.
+    formulaic sees our own names only: what a column is called is never taken for code.
+
+    Raises
+    ------
+    FormulaError
+        If the expression cannot be read or names no column.
+    """
+    if expression.strip() == "1":
+        return _intercept(columns.n_rows)
+    used = tuple(sorted(columns_in(expression)))
+    levels = {name: columns.factors[name].levels for name in used if name in columns.factors}
+    frame, row_of = _settings(used, columns)
+    numbers = {name: number for number, name in enumerate(used)}
+
+    def coded(match: re.Match[str]) -> str:
+        safe = f"column_{numbers[match[0]]}_"
+        return f"C({safe}, contr.sum)" if contrasts == "sum" and match[0] in levels else safe
+
+    try:
+        matrix = model_matrix(NAME.sub(coded, expression), frame, context={}, na_action="raise")
+    except (FormulaicError, ValueError, NameError, SyntaxError) as error:
+        raise FormulaError(
+            f"The terms '{expression}' cannot be read: every + - : * needs a term on both sides."
+        ) from error
+    spec = matrix.model_spec
+    values = np.asarray(matrix, dtype=np.float64)
+    if len(values) != len(frame):
+        raise FormulaError(f"The terms '{expression}' name no column; write 1 for an intercept.")
+    term_of = [""] * values.shape[1]
+    for term, place in spec.term_slices.items():
+        for column in range(*place.indices(len(term_of))):
+            term_of[column] = _term_as_written(str(term), used)
+    return TermColumns(
+        values=values if row_of is None else values[row_of],
+        names=tuple(_name_as_in_r(str(name), used, levels) for name in matrix.columns),
+        term_of=tuple(term_of),
+        _spec=spec,
+        _columns=used,
+        _levels=levels,
+    )
+
+
+def _intercept(n_rows: int) -> TermColumns:
+    return TermColumns(
+        values=np.ones((n_rows, 1)),
+        names=("(Intercept)",),
+        term_of=("(Intercept)",),
+        _spec=None,
+        _columns=(),
+        _levels={},
+    )
+
+
+def _settings(
+    used: Sequence[str], columns: Columns
+) -> tuple[pd.DataFrame, NDArray[np.int64] | None]:
+    """The settings to lay out, and which of them each row has (None: one setting per row)."""
+    factors = [columns.factors[name] for name in used if name in columns.factors]
+    if not used or len(factors) < len(used):
+        data = {
+            f"column_{number}_": _categorical(columns.factors[name].codes, columns.factors[name])
+            if name in columns.factors
+            else columns.covariates[name]
+            for number, name in enumerate(used)
+        }
+        return pd.DataFrame(data, index=pd.RangeIndex(columns.n_rows)), None
+    kept, row_of = combinations_of(factors)
+    data = {
+        f"column_{number}_": _categorical(code, factor)
+        for number, (code, factor) in enumerate(zip(kept, factors, strict=True))
+    }
+    return pd.DataFrame(data), row_of
+
+
+def _categorical(codes: NDArray[np.int32], factor: Factor) -> pd.Categorical[str]:
+    return pd.Categorical.from_codes(codes, categories=pd.Index(factor.levels))
+
+
+def _term_as_written(term: str, columns: Sequence[str]) -> str:
+    return "(Intercept)" if term == "1" else _CODED.sub(lambda m: columns[int(m[1])], term)
+
+
+def _name_as_in_r(name: str, columns: Sequence[str], levels: Mapping[str, tuple[str, ...]]) -> str:
+    def renamed(match: re.Match[str]) -> str:
+        column, coding, level = columns[int(match[1])], match[2], match[3]
+        if coding == "S.":  # R numbers the columns of contr.sum
+            return f"{column}{levels[column].index(level) + 1}"
+        return column if level is None else f"{column}{level}"
+
+    return "(Intercept)" if name == "Intercept" else _CODED.sub(renamed, name)

@@ -1,0 +1,125 @@
+"""What a reader of a mixed model must know: what it lacks, what it cannot tell, what to do."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from mturk_eval.stats.formulas.design import Design
+from mturk_eval.stats.formulas.grammar import ModelFormula, RandomTerm
+from mturk_eval.stats.mixed.fitting import LinearFit
+from mturk_eval.stats.mixed.inference import DegreesOfFreedom
+from mturk_eval.stats.mixed.results import Component, unit_name
+
+_FEW_LEVELS = 6
+_KENWARD_ROGER_BELOW = 10
+
+
+def lacks_image_slope(model: ModelFormula) -> bool:
+    """Whether methods are compared over images whose differences in method have no variance."""
+    if "method" not in model.fixed_variables:
+        return False
+    by_image = [term for term in model.random if term.groups == ("image",)]
+    slopes = any("method" in term.expression for term in by_image)
+    cells = any(set(term.groups) == {"image", "method"} for term in model.random)
+    return bool(by_image) and not (slopes or cells)
+
+
+def with_image_slope(model: ModelFormula) -> ModelFormula:
+    """The same model with by-image slopes of the method."""
+    slopes = RandomTerm(expression="1 + method", groups=("image",), independent=False)
+    return ModelFormula(
+        response=model.response,
+        fixed=model.fixed,
+        random=tuple(slopes if term.groups == ("image",) else term for term in model.random),
+    )
+
+
+def fit_warnings(
+    design: Design, fit: LinearFit, components: tuple[Component, ...], df: DegreesOfFreedom
+) -> list[str]:
+    """Warnings that follow from the fit alone."""
+    found = []
+    if not fit.converged:
+        found.append(
+            "The optimizer did not converge (gradient norm "
+            f"{fit.gradient_norm:.2g}): do not report these numbers. A simpler random part or "
+            "covariates in other units may help."
+        )
+    if fit.singular:
+        found.append(f"The fit is singular: {_singular_part(components)}. The data carry a simpler "
+                     "random part.")  # fmt: skip
+    few = [f"{n} {unit_name(name)}" for name, n in design.groups.items() if n < _FEW_LEVELS]
+    if few:
+        found.append(f"A variance over {' and '.join(few)} is known only roughly.")
+    if df == "none":
+        found.append(
+            "Without degrees of freedom (--df none) tests and intervals are normal, which is too "
+            "sure of itself with few images or raters."
+        )
+    return found
+
+
+def _singular_part(components: tuple[Component, ...]) -> str:
+    zero = [f"{c.term} by {c.group}" for c in components if c.with_term is None and c.variance == 0]
+    perfect = [
+        f"{c.term} and {c.with_term} by {c.group}"
+        for c in components
+        if c.correlation is not None and abs(c.correlation) > 0.9999
+    ]
+    parts = []
+    if zero:
+        parts.append(f"the variance of {', '.join(zero)} is estimated as zero")
+    if perfect:
+        parts.append(f"the correlation of {', '.join(perfect)} is estimated as ±1")
+    return " and ".join(parts) or "a combination of random effects has no variance"
+
+
+def unbalanced_warnings(ratings: pd.DataFrame, model: ModelFormula) -> list[str]:
+    """Say what the two analyses make of cells that are missing or of different sizes."""
+    if "method" not in model.fixed_variables or not {"image", "method"} <= set(ratings.columns):
+        return []
+    sizes = ratings.groupby(["image", "method"], observed=True).size()
+    cells = ratings["image"].nunique() * ratings["method"].nunique()
+    if len(sizes) < cells:
+        return [
+            f"The data are unbalanced: {cells - len(sizes)} of {cells} image x method cells have "
+            "no ratings. A comparison in the balanced check is over the images that both methods "
+            "have (column images), the mixed model is over all of them, and the two differ."
+        ]
+    if sizes.min() == sizes.max():
+        return []
+    return [
+        f"The data are unbalanced: image x method cells hold {sizes.min()} to {sizes.max()} "
+        "ratings. The balanced check counts every image the same, the mixed model weighs by "
+        "ratings, and the two differ a little."
+    ]
+
+
+def notes_on(design: Design, df: DegreesOfFreedom) -> list[str]:
+    """What a reader should know that is no fault."""
+    notes = []
+    images = design.groups.get("image", _KENWARD_ROGER_BELOW)
+    if df == "satterthwaite" and images < _KENWARD_ROGER_BELOW:
+        notes.append(
+            f"With {images} images Kenward and Roger's test is the safer one: --df kenward-roger."
+        )
+    independent = [
+        term
+        for block in design.blocks
+        if not block.correlated
+        for term in block.terms
+        if any(term.startswith(name) for name in design.levels)
+    ]
+    if independent:
+        coded = (
+            "sum-coded columns (1, 0, -1)"
+            if design.contrasts == "sum"
+            else "columns that are 1 for the level and 0 elsewhere, so the choice of reference "
+            "counts"
+        )
+        notes.append(
+            f"|| makes the slopes of a factor ({', '.join(dict.fromkeys(independent))}) "
+            f"independent over {coded}; afex and glmmTMB do so too, and lme4 2.0 with "
+            "lme4.doublevert.default = 'diag_special'."
+        )
+    return notes

@@ -1,0 +1,54 @@
+"""How many threads the linear algebra of a fit may use.
+
+The wheels of NumPy and SciPy carry an OpenBLAS each, and the idle threads of one spin against the
+working threads of the other: with two threads a small fit took ten times as long. The engine does
+its large products with SciPy's, so NumPy's gets one thread, and SciPy's more where matrices are
+large enough to gain from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import scipy
+import scipy.linalg  # loads SciPy's OpenBLAS, so that the controller sees it
+from threadpoolctl import ThreadpoolController
+
+LARGE_MATRIX = 600
+"""Side of a square matrix from which several threads are faster than one."""
+
+
+@cache
+def _pools() -> tuple[ThreadpoolController, ThreadpoolController]:
+    """Every BLAS in the process; those of them that are not SciPy's. Finding them takes 1 ms."""
+    blas = ThreadpoolController().select(user_api="blas")
+    scipy_place = Path(scipy.__file__).parent.name
+    others = [
+        pool.filepath
+        for pool in blas.lib_controllers
+        if scipy_place not in Path(pool.filepath).parent.name
+    ]
+    return blas, blas.select(filepath=others)
+
+
+@contextmanager
+def threads_for(side: int) -> Iterator[None]:
+    """Limit BLAS threads while matrices of this side are worked on.
+
+    Parameters
+    ----------
+    side : int
+        Rows of the largest dense matrix.
+
+    Examples
+    --------
+    >>> with threads_for(26):
+    ...     float(np.eye(2).sum())
+    2.0
+    """
+    everyone, others = _pools()
+    with (others if side >= LARGE_MATRIX else everyone).limit(limits=1):
+        yield

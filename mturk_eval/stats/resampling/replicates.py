@@ -1,0 +1,149 @@
+"""Bootstrap replicates of cell means, differences and their averages over images, in parts.
+
+Neither the weights of all resamples nor the replicates of all cells need fit into memory: weights
+are made for some resamples at a time, and replicates for some cells at a time, each part of the
+cells drawing the same weights again from the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from mturk_eval.stats.resampling.cells import Cells, Items
+from mturk_eval.stats.resampling.weights import ResamplingUnit, cluster_weights, resample_slices
+
+_Floats = NDArray[np.float64]
+_REPLICATES_AT_ONCE = 2**24  # 128 MB
+_RATERS, _IMAGES, _RATINGS = 0, 1, 2  # streams of random numbers
+
+
+def bootstrap(
+    cells: Cells,
+    items: Items,
+    unit: ResamplingUnit,
+    *,
+    resamples: int,
+    seed: int,
+    each_part: Callable[[slice, _Floats], None],
+) -> _Floats:
+    """Resample, hand over the items' replicates part by part, and return those of the groups.
+
+    Parameters
+    ----------
+    unit : {"rater", "rating", "image", "both"}
+        What is drawn with replacement; ``both`` draws raters and images independently (the
+        pigeonhole bootstrap) and ``rating`` draws single ratings within their cell.
+    each_part : callable
+        Called with a slice of the items and their replicates, shape (items, resamples); NaN where
+        a cell has no rating in a resample.
+
+    Returns
+    -------
+    ndarray, shape (n_groups, resamples)
+        Means of the items over images; items that a resample lacks are left out of it.
+    """
+    totals = np.zeros((items.n_groups, resamples))
+    weight = np.zeros((items.n_groups, resamples))
+    rating_rng = np.random.default_rng([seed, _RATINGS])
+    values = items.values(cells.means)
+    for part in _item_slices(items.n_items, resamples):
+        some = _some(items, part)
+        member = _membership(some)
+        if unit == "image":
+            replicates = np.broadcast_to(values[part, None], (some.n_items, resamples))
+        elif unit == "rating":
+            replicates = _resample_ratings(cells, some, resamples, rating_rng)
+        else:
+            replicates = _resample_raters(cells, some, resamples, seed)
+        each_part(part, replicates)
+        for chosen, images in _image_weights(items.n_images, resamples, seed, unit):
+            drawn = replicates[:, chosen]
+            there = np.isfinite(drawn)
+            counted = np.where(there, 1.0 if images is None else images[:, some.image].T, 0.0)
+            totals[:, chosen] += member @ (np.where(there, drawn, 0.0) * counted)
+            weight[:, chosen] += member @ counted
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(totals / weight)
+
+
+def _item_slices(n_items: int, resamples: int) -> Iterator[slice]:
+    step = max(1, _REPLICATES_AT_ONCE // resamples)
+    for start in range(0, n_items, step):
+        yield slice(start, min(start + step, n_items))
+
+
+def _some(items: Items, part: slice) -> Items:
+    return Items(
+        plus=items.plus[part],
+        minus=None if items.minus is None else items.minus[part],
+        image=items.image[part],
+        group=items.group[part],
+        n_images=items.n_images,
+        n_groups=items.n_groups,
+    )
+
+
+def _membership(items: Items) -> csr_array[np.float64]:
+    """Shape (n_groups, n_items): 1 where an item counts in a group's mean."""
+    return csr_array(
+        (np.ones(items.n_items), (items.group, np.arange(items.n_items))),
+        shape=(items.n_groups, items.n_items),
+    )
+
+
+def _image_weights(
+    n_images: int, resamples: int, seed: int, unit: ResamplingUnit
+) -> Iterator[tuple[slice, _Floats | None]]:
+    """Slices of the resamples with how often they drew each image; None where all count once."""
+    rng = np.random.default_rng([seed, _IMAGES])
+    for chosen in resample_slices(resamples, n_images):
+        drawn = unit in {"image", "both"}
+        size = chosen.stop - chosen.start
+        yield chosen, cluster_weights(n_images, size, rng) if drawn else None
+
+
+def _resample_raters(cells: Cells, items: Items, resamples: int, seed: int) -> _Floats:
+    rng = np.random.default_rng([seed, _RATERS])
+    plus = cells.by_rater.rows(items.plus)
+    minus = None if items.minus is None else cells.by_rater.rows(items.minus)
+    replicates = np.empty((items.n_items, resamples))
+    for chosen in resample_slices(resamples, cells.n_raters):
+        weights = cluster_weights(cells.n_raters, chosen.stop - chosen.start, rng)
+        replicates[:, chosen] = plus.means(weights)
+        if minus is not None:
+            replicates[:, chosen] -= minus.means(weights)
+    return replicates
+
+
+def _resample_ratings(
+    cells: Cells, items: Items, resamples: int, rng: np.random.Generator
+) -> _Floats:
+    order = np.argsort(cells.cell, kind="stable")
+    ends = np.cumsum(cells.counts)
+
+    def replicates(cell: int) -> _Floats:
+        members = cells.value[order[ends[cell] - cells.counts[cell] : ends[cell]]]
+        return _resampled_mean(members, resamples, rng)
+
+    drawn = np.array([replicates(cell) for cell in items.plus])
+    if items.minus is not None:
+        drawn -= np.array([replicates(cell) for cell in items.minus])
+    return drawn
+
+
+def _resampled_mean(
+    values: NDArray[np.float64], resamples: int, rng: np.random.Generator
+) -> _Floats:
+    """Means of draws with replacement from one sample, shape (resamples,)."""
+    n = len(values)
+    distinct, counts = np.unique(values, return_counts=True)
+    if 4 * len(distinct) <= n:  # a scale of few steps: draw how often each step occurs
+        return np.asarray(rng.multinomial(n, counts / n, size=resamples) @ distinct / n)
+    means = np.empty(resamples)
+    for chosen in resample_slices(resamples, n):
+        means[chosen] = values[rng.integers(0, n, size=(chosen.stop - chosen.start, n))].mean(1)
+    return means
