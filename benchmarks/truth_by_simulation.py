@@ -338,11 +338,11 @@ def main() -> None:
         )
         seconds = time.perf_counter() - started
         print(f"{seconds:7.1f} s  {ROWS[index].label}", file=sys.stderr, flush=True)
-    text = markdown(results, seed=options.seed, bootstraps=options.bootstraps)
+        text = markdown(results, seed=options.seed, bootstraps=options.bootstraps)
+        if options.out is not None:
+            options.out.write_text(text)  # after each row: stopping keeps what is done
     if options.out is None:
         print(text)
-    else:
-        options.out.write_text(text)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ from mturk_eval.stimuli.matching import (
     find_reconstructions,
     match,
 )
-from mturk_eval.trials import Kind, Stimulus
+from mturk_eval.trials import ORIGINAL_METHOD, Kind, Stimulus
 
 CATCH_METHOD: Final = "catch-degraded"
 LARGE_BYTES: Final = 8 * 2**20
@@ -216,7 +216,7 @@ class _Images:
                 id=image,
                 role="original",
                 image=image,
-                method="original",
+                method=ORIGINAL_METHOD,
                 width_px=picture.width,
                 height_px=picture.height,
                 sha256=sha256,

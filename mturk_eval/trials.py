@@ -14,6 +14,9 @@ Kind = Literal["satisfaction", "2afc"]
 Role = Literal["practice", "main", "catch", "repeat", "identical"]
 Choice = Literal["left", "right", "not_sure"]
 
+ORIGINAL_METHOD: Final = "original"
+"""The method of an original where it is shown like a reconstruction."""
+
 LOWEST_RATING: Final = 1
 HIGHEST_RATING: Final = 10
 

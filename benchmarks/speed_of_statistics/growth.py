@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.speed_of_statistics.contenders import Watch
 from benchmarks.speed_of_statistics.linear import FIT, INTERCEPTS, SLOPES, ours
@@ -14,6 +15,7 @@ from benchmarks.speed_of_statistics.tables import CHECKOUT, simulated_ratings
 _IMAGES, _RATERS = 200, 2_000
 _SIZES = (62_500, 125_000, 250_000, 500_000, 1_000_000, 2_000_000)
 _REPEATS = 3
+_MODELS = {"random intercepts": INTERCEPTS, "by-image slopes of the method": SLOPES}
 FIGURE = CHECKOUT / "docs" / "pictures" / "time-by-ratings.svg"
 
 
@@ -39,20 +41,21 @@ class Growth:
 
 def measure_growth(sizes: tuple[int, ...] = _SIZES) -> list[Growth]:
     """Fit both models at every size; medians of three."""
-    seconds: dict[str, list[float]] = {INTERCEPTS: [], SLOPES: []}
+    seconds: dict[str, list[float]] = {model: [] for model in _MODELS}
     for size in (sizes[0], *sizes):  # the first size twice: the first time warms up
         table = simulated_ratings(size, images=_IMAGES, raters=_RATERS)
-        for random_part, found in seconds.items():
-            found.append(float(np.median([_once(table, random_part) for _ in range(_REPEATS)])))
+        for model, random_part in _MODELS.items():
+            times = [_once(table, random_part) for _ in range(_REPEATS)]
+            seconds[model].append(float(np.median(times)))
     return [
-        Growth(model=f"rating ~ method + {random_part}", sizes=sizes, seconds=tuple(found[1:]))
-        for random_part, found in seconds.items()
+        Growth(model=model, sizes=sizes, seconds=tuple(found[1:]))
+        for model, found in seconds.items()
     ]
 
 
-def _once(table: object, random_part: str) -> float:
+def _once(table: pd.DataFrame, random_part: str) -> float:
     watch = Watch()
-    ours(random_part, df=False).work(table, watch)  # type: ignore[arg-type]
+    ours(random_part, df=False).work(table, watch)
     return sum(watch.laps[lap] for lap in FIT)
 
 
@@ -62,7 +65,7 @@ def growth_table(growths: list[Growth]) -> str:
     lines = [
         f"{_IMAGES} images and {_RATERS:,} raters throughout; from a table of text ids to the fit.",
         "",
-        "| ratings | " + " | ".join(f"`{growth.model}`, s" for growth in growths) + " |",
+        "| ratings | " + " | ".join(f"{growth.model}, s" for growth in growths) + " |",
         "|--:|" + "--:|" * len(growths),
     ]
     for index, size in enumerate(sizes):
@@ -72,27 +75,30 @@ def growth_table(growths: list[Growth]) -> str:
     for growth in growths:
         start, per_million = growth.line
         lines.append(
-            f"`{growth.model}`: {start:.2f} s + {per_million:.2f} s per million ratings "
-            f"(R² {growth.r_squared:.3f})."
+            f"- {growth.model}: {start:.2f} s + {per_million:.2f} s per million ratings "
+            f"(R² {growth.r_squared:.3f})"
         )
-        lines.append("")
-    return "\n".join(lines).rstrip()
+    return "\n".join(lines)
 
 
 def draw_growth(growths: list[Growth], path: Path = FIGURE) -> None:
     """Points as measured, lines as fitted, on plain axes: a straight line is linear growth."""
     from mturk_eval.report.style import legend_above, looks, new_figure, paper_style, svg_bytes
 
-    names = {INTERCEPTS: "random intercepts", SLOPES: "and by-image slopes of the method"}
     with paper_style():
         figure = new_figure(5.0, 3.0)
         axes = figure.subplots()
-        for growth, (name, look) in zip(growths, looks(list(names.values())).items(), strict=True):
+        for growth, look in zip(growths, looks(list(_MODELS)).values(), strict=True):
             millions = np.array(growth.sizes) / 1e6
             start, per_million = growth.line
             axes.plot(millions, start + per_million * millions, color=look.colour, linewidth=1.0)
             axes.plot(
-                millions, growth.seconds, look.marker, color=look.colour, label=name, markersize=5
+                millions,
+                growth.seconds,
+                look.marker,
+                color=look.colour,
+                label=growth.model,
+                markersize=5,
             )
         axes.set_xlabel(f"million ratings of {_IMAGES} images by {_RATERS:,} raters")
         axes.set_ylabel("seconds from the table to the fit")

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass
+from collections.abc import Sequence, Sized
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
+from mturk_eval.cli.answers import Answers
 from mturk_eval.cli.context import print_json, settings_of
 from mturk_eval.cli.options import BatchNames, Json, LedgerUrl
-
-if TYPE_CHECKING:
-    from mturk_eval.report.models import Analysis
-    from mturk_eval.tidy.columns import Table
+from mturk_eval.cli.recipes import RECIPES, Recipe
 
 
 class ModelName(StrEnum):
     """The models there are."""
 
     mos = "mos"
+    dmos = "dmos"
+    sos = "sos"
+    bias_inconsistency = "bias-inconsistency"
     mixed = "mixed"
+    ordinal = "ordinal"
     bradley_terry = "bradley-terry"
+    thurstone = "thurstone"
+    tournament = "tournament"
+    rater_reliability = "rater-reliability"
+    reliability = "reliability"
+    bd_rate = "bd-rate"
+    metrics = "metrics"
 
 
 class EstimationName(StrEnum):
@@ -33,6 +40,14 @@ class EstimationName(StrEnum):
     ml = "ml"
 
 
+class DfName(StrEnum):
+    """Degrees of freedom of a mixed model's tests."""
+
+    satterthwaite = "satterthwaite"
+    kenward_roger = "kenward-roger"
+    none = "none"
+
+
 class ContrastsName(StrEnum):
     """How factors are coded."""
 
@@ -40,17 +55,38 @@ class ContrastsName(StrEnum):
     sum = "sum"
 
 
-class UnitName(StrEnum):
-    """What intervals let vary."""
+class AdjustmentName(StrEnum):
+    """How p values allow for the number of pairs."""
 
-    rater = "rater"
-    rating = "rating"
-    image = "image"
-    both = "both"
+    holm = "holm"
+    tukey = "tukey"
+    none = "none"
 
 
-_MIXED_ONLY = ("formula", "estimation", "reference", "contrasts")
-_BOOTSTRAP_ONLY = ("resamples", "seed")
+class LinkName(StrEnum):
+    """The link of an ordinal model."""
+
+    logit = "logit"
+    probit = "probit"
+
+
+class InterpolationName(StrEnum):
+    """How a rate curve runs between its points."""
+
+    cubic = "cubic"
+    pchip = "pchip"
+    akima = "akima"
+
+
+class MappingName(StrEnum):
+    """The curve from a metric to ratings."""
+
+    logistic_4 = "logistic-4"
+    logistic_5 = "logistic-5"
+    linear = "linear"
+
+
+_SHARED = ("model", "data", "column", "scale", "drop_missing", "by", "batch", "ledger", "json")
 
 
 def analyze(
@@ -64,24 +100,6 @@ def analyze(
         list[str] | None,
         typer.Option("--column", metavar="NAME=COLUMN", help="The file's COLUMN is our NAME."),
     ] = None,
-    formula: Annotated[
-        str | None,
-        typer.Option(
-            "--formula", help="mixed: lme4's syntax; columns, + - : *, (), 0, 1 and bars only."
-        ),
-    ] = None,
-    estimation: Annotated[
-        EstimationName | None, typer.Option("--estimation", help="mixed: default reml.")
-    ] = None,
-    reference: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--reference", metavar="FACTOR=LEVEL", help="mixed: default first alphabetically."
-        ),
-    ] = None,
-    contrasts: Annotated[
-        ContrastsName | None, typer.Option("--contrasts", help="mixed: default treatment.")
-    ] = None,
     scale: Annotated[
         tuple[float, float] | None,
         typer.Option("--scale", metavar="LOW HIGH", help="Refuse ratings outside this scale."),
@@ -92,26 +110,118 @@ def analyze(
     by: Annotated[
         str | None, typer.Option("--by", metavar="COLUMN", help="One model per value, e.g. bpp.")
     ] = None,
+    formula: Annotated[
+        str | None,
+        typer.Option(
+            "--formula", help="mixed, ordinal: lme4's syntax; names, + - : *, 0, 1, bars."
+        ),
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", help="mixed: a formula to compare by likelihood ratio."),
+    ] = None,
+    estimation: Annotated[
+        EstimationName | None, typer.Option("--estimation", help="mixed: default reml.")
+    ] = None,
+    df: Annotated[
+        DfName | None,
+        typer.Option("--df", help="mixed: degrees of freedom; default satterthwaite."),
+    ] = None,
+    adjustment: Annotated[
+        AdjustmentName | None,
+        typer.Option("--adjustment", help="mixed: of p for all pairs of levels; default holm."),
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reference",
+            metavar="FACTOR=LEVEL",
+            help="mixed, ordinal: default first alphabetically.",
+        ),
+    ] = None,
+    contrasts: Annotated[
+        ContrastsName | None,
+        typer.Option("--contrasts", help="mixed, ordinal: default treatment."),
+    ] = None,
+    link: Annotated[LinkName | None, typer.Option("--link", help="ordinal: default logit.")] = None,
     unit: Annotated[
-        UnitName | None,
-        typer.Option("--unit", help="mos, bradley-terry: what intervals let vary; default rater."),
+        str | None,
+        typer.Option("--unit", help="What intervals let vary: rater, rating, image or both."),
+    ] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option(
+            "--interval",
+            help="mos: percentile, bca, t, bounded; mixed: wald, profile; scores: robust, "
+            "bootstrap.",
+        ),
+    ] = None,
+    score_unit: Annotated[
+        str | None,
+        typer.Option(
+            "--score-unit", help="bradley-terry: logit, JOD, Elo; thurstone: JOD, probit."
+        ),
+    ] = None,
+    prior_sd: Annotated[
+        float | None,
+        typer.Option("--prior-sd", min=0.0, help="Scores: a normal prior, in their unit."),
+    ] = None,
+    original: Annotated[
+        str | None,
+        typer.Option("--original", metavar="METHOD", help="dmos: the hidden original's method."),
+    ] = None,
+    anchor: Annotated[
+        str | None,
+        typer.Option("--anchor", metavar="METHOD", help="bd-rate: the method to compare with."),
+    ] = None,
+    interpolation: Annotated[
+        InterpolationName | None,
+        typer.Option("--interpolation", help="bd-rate: default pchip."),
+    ] = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option("--metrics", metavar="CSV", help="metrics: image, method, a column each."),
+    ] = None,
+    mapping: Annotated[
+        MappingName | None, typer.Option("--mapping", help="metrics: default logistic-4.")
+    ] = None,
+    answers: Annotated[
+        str | None,
+        typer.Option("--answers", help="reliability: of ratings or of votes."),
     ] = None,
     resamples: Annotated[
-        int | None, typer.Option("--resamples", min=1, help="mos: bootstrap resamples, 2000.")
+        int | None, typer.Option("--resamples", min=1, help="How many bootstrap resamples.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="mos: default 0.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Of the bootstrap; default 0.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes for a scores' bootstrap.")
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option("--dask", metavar="ADDRESS", help="A Dask scheduler for it, or local."),
+    ] = None,
     batch: BatchNames = None,
     ledger: LedgerUrl = None,
     json: Json = False,
 ) -> None:
-    """Compute means, a mixed model, or Bradley-Terry scores.
+    """Compute means, mixed and ordinal models, scores, agreement, or what ratings say of rates.
+
+    Of ratings: mos, dmos, sos, bias-inconsistency, mixed, ordinal, bd-rate, metrics. Of votes:
+    bradley-terry, thurstone, tournament, rater-reliability. Of either: reliability.
 
     Examples: `mturk-eval analyze --model mos`, and with your own table
     `mturk-eval analyze --model mixed --data ratings.csv --column rater=worker`.
     """
-    _refuse_unused(ctx, model, data)
-    _check_scale(scale)
-    source = _Source(
+    recipe = RECIPES[model.value]
+    given = _given(ctx)
+    _check_options(model.value, recipe, given, data)
+    if scale is not None and not scale[0] < scale[1]:
+        raise typer.BadParameter(
+            f"--scale {scale[0]:g} {scale[1]:g}: LOW must be below HIGH, e.g. --scale 1 10."
+        )
+    source = Answers(
         data=data,
         rename=_pairs("--column", column),
         scale=scale,
@@ -119,171 +229,53 @@ def analyze(
         batches=tuple(batch or ()),
         ledger="" if data is not None else settings_of(ctx, {"ledger": ledger}).ledger,
     )
-    match model:
-        case ModelName.mos:
-            analysis = _mos(source, by, unit or UnitName.rater, resamples or 2_000, seed or 0)
-        case ModelName.mixed:
-            analysis = _mixed(
-                source,
-                by,
-                formula,
-                estimation or EstimationName.reml,
-                _pairs("--reference", reference),
-                contrasts or ContrastsName.treatment,
-            )
-        case ModelName.bradley_terry:
-            analysis = _bradley_terry(source, by, unit or UnitName.rater)
+    options = {name: given[name] for name in recipe.options if name in given}
+    if "reference" in options:
+        options["reference"] = _pairs("--reference", reference)
+    analysis = recipe.run(source, by, options)
     if json:
         print_json(analysis.document())
         return
-    from mturk_eval.report.tables import analysis_text
+    from mturk_eval.report.text import analysis_text
 
     typer.echo(analysis_text(analysis))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """Where the answers are, and how to read them."""
-
-    data: Path | None
-    rename: Mapping[str, str]
-    scale: tuple[float, float] | None
-    drop_missing: bool
-    batches: tuple[str, ...]
-    ledger: str
-
-    def ratings(self) -> tuple[Table, tuple[str, ...]]:
-        """The ratings, and the names of the ledger's batches they are from."""
-        if self.data is None:
-            return self._ledger_ratings()
-        from mturk_eval.tidy.files import read_ratings
-
-        table = read_ratings(
-            self.data, rename=self.rename, scale=self.scale, drop_missing=self.drop_missing
-        )
-        return table, ()
-
-    def table_for(self, formula: str) -> tuple[Table, tuple[str, ...]]:
-        """The columns a formula needs, whatever they are called."""
-        if self.data is None:
-            return self._ledger_ratings()
-        from mturk_eval.stats.formulas.grammar import parse_formula
-        from mturk_eval.tidy.files import read_table
-
-        parsed = parse_formula(formula)
-        table = read_table(
-            self.data,
-            response=parsed.response,
-            variables=sorted(parsed.variables),
-            rename=self.rename,
-            scale=self.scale,
-            drop_missing=self.drop_missing,
-        )
-        return table, ()
-
-    def votes(self) -> tuple[Table, tuple[str, ...]]:
-        """The votes, and the names of the ledger's batches they are from."""
-        if self.data is None:
-            from mturk_eval.report.models import ledger_votes
-            from mturk_eval.tidy.ledger import votes_table
-
-            answers = votes_table(self.ledger, self.batches)
-            return ledger_votes(answers), answers.batches
-        from mturk_eval.tidy.files import read_votes
-
-        table = read_votes(self.data, rename=self.rename, drop_missing=self.drop_missing)
-        return table, ()
-
-    def _ledger_ratings(self) -> tuple[Table, tuple[str, ...]]:
-        from mturk_eval.report.models import ledger_ratings
-        from mturk_eval.tidy.ledger import ratings_table
-
-        answers = ratings_table(self.ledger, self.batches)
-        return ledger_ratings(answers), answers.batches
-
-
-def _mos(source: _Source, by: str | None, unit: UnitName, resamples: int, seed: int) -> Analysis:
-    from mturk_eval.report.models import analyze_table
-    from mturk_eval.stats.ratings.mos import mean_opinion_scores
-
-    table, batches = source.ratings()
-    return analyze_table(
-        table,
-        lambda rows: mean_opinion_scores(rows, unit=unit.value, resamples=resamples, seed=seed),
-        by=by,
-        batches=batches,
-    )
-
-
-def _mixed(
-    source: _Source,
-    by: str | None,
-    formula: str | None,
-    estimation: EstimationName,
-    reference: Mapping[str, str],
-    contrasts: ContrastsName,
-) -> Analysis:
-    from mturk_eval.report.models import analyze_table, require_one_rate
-    from mturk_eval.stats.mixed.model import fit_mixed
-
-    table, batches = source.ratings() if formula is None else source.table_for(formula)
-    if formula is None and by is None:
-        require_one_rate(table)
-    return analyze_table(
-        table,
-        lambda rows: fit_mixed(
-            rows,
-            formula,
-            estimation=estimation.value,
-            reference=reference,
-            contrasts=contrasts.value,
-        ),
-        by=by,
-        batches=batches,
-    )
-
-
-def _bradley_terry(source: _Source, by: str | None, unit: UnitName) -> Analysis:
-    from mturk_eval.report.models import analyze_table
-    from mturk_eval.stats.pairs.vote_scores import score_methods
-
-    table, batches = source.votes()
-    return analyze_table(
-        table, lambda rows: score_methods(rows, unit=unit.value), by=by, batches=batches
-    )
-
-
-def _refuse_unused(ctx: typer.Context, model: ModelName, data: Path | None) -> None:
-    """An option that would change nothing is a misunderstanding; say so."""
-    unused = {
-        ModelName.mos: _MIXED_ONLY,
-        ModelName.mixed: (*_BOOTSTRAP_ONLY, "unit"),
-        ModelName.bradley_terry: (*_MIXED_ONLY, *_BOOTSTRAP_ONLY, "scale"),
-    }[model]
-    given = {
-        name
+def _given(ctx: typer.Context) -> dict[str, Any]:
+    """The options that were given, enumerations by their values."""
+    return {
+        name: value.value if isinstance(value, StrEnum) else value
         for name, value in ctx.params.items()
         if value is not None and value is not False and not (isinstance(value, Sized) and not value)
     }
-    for name in unused:
-        if name in given:
-            raise typer.BadParameter(f"--{name} means nothing to --model {model.value}.")
+
+
+def _check_options(model: str, recipe: Recipe, given: dict[str, Any], data: Path | None) -> None:
+    """Refuse what is missing, and what would change nothing: it is a misunderstanding."""
+    for name, value in given.items():
+        if name not in (*_SHARED, *recipe.options):
+            raise typer.BadParameter(f"{_flag(name)} means nothing to --model {model}.")
+        known = recipe.choices.get(name, (value,))
+        if value not in known:
+            raise typer.BadParameter(
+                f"{_flag(name)} {value}: with --model {model} it is {_either(known)}."
+            )
+    for name in recipe.required:
+        if name not in given:
+            raise typer.BadParameter(f"--model {model} needs {_flag(name)}.")
     for name in ("column", "scale", "drop_missing"):
         if data is None and name in given:
-            option = name.replace("_", "-")
-            raise typer.BadParameter(f"--{option} is for a CSV given with --data.")
+            raise typer.BadParameter(f"{_flag(name)} is for a CSV given with --data.")
     if data is not None and "batch" in given:
         raise typer.BadParameter("--batch chooses from the ledger; with --data there is none.")
 
 
-def _check_scale(scale: tuple[float, float] | None) -> None:
-    if scale is None:
-        return
-    low, high = scale
-    if not low < high:
-        raise typer.BadParameter(
-            f"--scale {low:g} {high:g}: LOW must be below HIGH, e.g. --scale 1 10."
-        )
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _either(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"
 
 
 def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:

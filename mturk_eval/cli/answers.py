@@ -67,3 +67,40 @@ class Answers:
 
         table = read_votes(self.data, rename=self.rename, drop_missing=self.drop_missing)
         return table, ()
+
+    @property
+    def known_scale(self) -> tuple[float, float]:
+        """The lowest and highest rating: that of our pages, or what --scale says.
+
+        Raises
+        ------
+        InvalidInputError
+            For a CSV without --scale.
+        """
+        from mturk_eval.errors import InvalidInputError
+        from mturk_eval.trials import HIGHEST_RATING, LOWEST_RATING
+
+        if self.data is None:
+            return float(LOWEST_RATING), float(HIGHEST_RATING)
+        if self.scale is None:
+            raise InvalidInputError(
+                f"{self.data}: this needs to know the lowest and highest rating there can be. "
+                "Give them with --scale, e.g. --scale 1 10."
+            )
+        return self.scale
+
+    def kind(self) -> str:
+        """``votes`` where the CSV has choices, or the ledger has no ratings; else ``ratings``."""
+        if self.data is not None:
+            from mturk_eval.tidy.files import column_names
+
+            choice = self.rename.get("choice", "choice")
+            return "votes" if choice in column_names(self.data) else "ratings"
+        from mturk_eval.errors import NoDataError
+        from mturk_eval.tidy.ledger import ratings_table
+
+        try:
+            ratings_table(self.ledger, self.batches)
+        except NoDataError:
+            return "votes"
+        return "ratings"

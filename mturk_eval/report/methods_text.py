@@ -31,14 +31,18 @@ def methods_section(ratings: pd.DataFrame | None, votes: pd.DataFrame | None) ->
             ),
             Paragraph(
                 text=(
-                    "The linear mixed model has the method as fixed effect, by-image intercepts "
-                    "and by-image slopes of the method, and rater intercepts, all independent, "
-                    "fitted by REML (statsmodels). By-image slopes are what lets the result speak "
-                    "about other images (Barr et al., 2013). Its p values and intervals are normal "
-                    "approximations. Its reference is the method that is first in the alphabet. "
-                    "Beside it every pair of methods is compared by a paired t test over image "
-                    "means, with p values adjusted for all pairs (Holm, 1979); with few images "
-                    "these are the more careful, and the report's sentences go by them."
+                    "The linear mixed model has the method as fixed effect, correlated by-image "
+                    "intercepts and slopes of the method, and rater intercepts, fitted by REML as "
+                    "lme4 does (Bates et al., 2015). By-image slopes are what lets the result "
+                    "speak about other images (Barr et al., 2013). By-rater slopes of the method "
+                    "are added where at least half of the raters saw every method and they improve "
+                    "the fit (p < .2; Matuschek et al., 2017); where a fit is singular, "
+                    "correlations are left out, then slopes without variance; the steps stand "
+                    "beside the model. Tests and intervals use Satterthwaite's degrees of freedom "
+                    "(Kuznetsova et al., 2017). The reference is the method that is first in the "
+                    "alphabet. Beside it every pair of methods is compared by a paired t test over "
+                    "image means, with p values adjusted for all pairs (Holm, 1979); the report's "
+                    "sentences go by these."
                 )
             ),
         ]

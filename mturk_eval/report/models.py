@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from mturk_eval.errors import NoDataError, StatisticsError, TableError
 from mturk_eval.stats.documents import Document
 from mturk_eval.tidy.columns import Table, check_repeats, check_roles, model_rows
-from mturk_eval.trials import HIGHEST_RATING, LOWEST_RATING
+from mturk_eval.trials import HIGHEST_RATING, LOWEST_RATING, ORIGINAL_METHOD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,6 +144,40 @@ def _fitted(
         except StatisticsError as error:
             raise StatisticsError(f"{by} {shown}: {error}") from error
     return fitted
+
+
+def catch_rows(table: Table) -> pd.DataFrame:
+    """Catch trials' answers, which some models hold the main trials against; none without roles."""
+    frame = table.frame
+    return frame[frame["role"] == "catch"] if "role" in frame else frame.iloc[:0]
+
+
+def split_originals(table: Table, original: str | None) -> tuple[Table, pd.DataFrame]:
+    """The ratings of reconstructions, and those of hidden originals.
+
+    Originals are the catch trials in which an original is rated like a reconstruction, or the rows
+    whose method is called ``original``.
+
+    Raises
+    ------
+    NoDataError
+        If no original was rated.
+    """
+    frame, catch = table.frame, catch_rows(table)
+    if original is None:
+        hidden = catch[catch["method"] == ORIGINAL_METHOD]
+        what = "no catch trial in which an original is rated (generate --catch)"
+        rest = table
+    else:
+        named = frame["method"] == original
+        hidden, what = frame[named], f"no row of the method {original}"
+        rest = replace(table, frame=frame[~named])
+    if hidden.empty:
+        raise NoDataError(
+            f"{table.source} has {what}. Differential scores need ratings of the hidden "
+            "originals; name their method with --original METHOD."
+        )
+    return rest, hidden
 
 
 def _json_value(value: object) -> str | float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,21 +12,15 @@ from mturk_eval.errors import MturkEvalError
 from mturk_eval.report.blocks import Block, Heading, Note, Paragraph, Section, picture, table_view
 from mturk_eval.report.figures_ratings import distribution_figure, means_figure
 from mturk_eval.report.style import Look
-from mturk_eval.report.tables import (
-    describe_mos_error,
-    describe_mos_interval,
-    format_p,
-    format_rate,
-    interval,
-)
+from mturk_eval.report.tables import format_p, format_rate, interval
+from mturk_eval.report.text.mixed import describe_mixed_interval
+from mturk_eval.report.text.ratings import describe_mos_error, describe_mos_interval
 from mturk_eval.stats.mixed.model import MixedResult, fit_mixed
 from mturk_eval.stats.mixed.paired import PairedTest
 from mturk_eval.stats.ratings.mos import MosResult, mean_opinion_scores
 from mturk_eval.trials import HIGHEST_RATING, LOWEST_RATING
 
 _PAIRS_IN_WORDS = 3
-_TOO_LARGE = 30_000_000
-"""Answers x random effects beyond which a report does not wait for the model."""
 
 
 def rating_section(ratings: pd.DataFrame, styles: Mapping[str, Look]) -> Section:
@@ -59,17 +54,13 @@ def rating_scale(ratings: pd.DataFrame) -> tuple[float, float] | None:
 
 def _mixed_models(
     ratings: pd.DataFrame,
-) -> list[tuple[float | None, MixedResult | MturkEvalError | str]]:
+) -> list[tuple[float | None, MixedResult | MturkEvalError]]:
     """The default model per rate as ``analyze --model mixed`` fits it, or why there is none."""
-    fits: list[tuple[float | None, MixedResult | MturkEvalError | str]] = []
+    fits: list[tuple[float | None, MixedResult | MturkEvalError]] = []
     rates = ratings["bpp"].astype(float)
     for rate in sorted(rates.unique(), key=lambda value: (np.isnan(value), value)):
         rows = ratings[rates.isna() if np.isnan(rate) else rates == rate]
         label = None if np.isnan(rate) else float(rate)
-        effects = rows["rater"].nunique() + rows["image"].nunique() * rows["method"].nunique()
-        if effects * len(rows) > _TOO_LARGE:
-            fits.append((label, "the study is large; run mturk-eval analyze --model mixed"))
-            continue
         try:
             fits.append((label, fit_mixed(rows)))
         except MturkEvalError as error:
@@ -164,7 +155,7 @@ def _overall_blocks(
 
 
 def _model_blocks(
-    fits: Sequence[tuple[float | None, MixedResult | MturkEvalError | str]], methods: Sequence[str]
+    fits: Sequence[tuple[float | None, MixedResult | MturkEvalError]], methods: Sequence[str]
 ) -> list[Block]:
     blocks: list[Block] = [Heading(text="Differences between methods")]
     for rate, fit in fits:
@@ -179,8 +170,10 @@ def _model_blocks(
 def _one_model(fit: MixedResult, at: str, methods: Sequence[str]) -> list[Block]:
     level = f"{fit.ci_level:.0%} interval"
     components: list[list[str | float | None]] = [
-        [component.group, component.term, component.variance, component.std_dev]
-        for component in fit.components
+        [c.group, c.term, c.variance, c.std_dev]
+        if c.with_term is None
+        else [c.group, f"correlation of {c.term} and {c.with_term}", None, c.correlation]
+        for c in fit.components
     ]
     components.append(["residual", "", fit.residual_variance, fit.residual_variance**0.5])
     blocks: list[Block] = []
@@ -210,23 +203,27 @@ def _one_model(fit: MixedResult, at: str, methods: Sequence[str]) -> list[Block]
     blocks.append(
         table_view(
             f"Mixed model{at}, fixed effects: {fit.formula}, {fit.estimation.upper()}, "
-            f"{fit.n_observations:,} ratings. Intervals are Wald intervals from the normal "
-            f"distribution; they speak about other {' and '.join(fit.generalises_to)}.",
-            ["term", "estimate", level, "p", "z", "SE"],
+            f"{fit.n_observations:,} ratings. {describe_mixed_interval(fit)}; they speak about "
+            f"other {' and '.join(fit.generalises_to)}.",
+            ["term", "estimate", level, "p", "t", "df", "SE"],
             [
-                [e.term, e.estimate, interval(e.ci_low, e.ci_high), format_p(e.p), e.t, e.std_error]
+                [e.term, e.estimate, interval(e.ci_low, e.ci_high), format_p(e.p), e.t, e.df,
+                 e.std_error]
                 for e in fit.fixed_effects
             ],
             digits=2,
-            secondary=("z", "SE"),
+            secondary=("t", "df", "SE"),
         )
-    )
+    )  # fmt: skip
+    if fit.steps:
+        chosen = " ".join(f"({n}) {step}." for n, step in enumerate(fit.steps, start=1))
+        blocks.append(Paragraph(text=f"How this model was chosen: {chosen}"))
     if fit.balanced_check:
         blocks.append(Paragraph(text=_two_tests(fit)))
     blocks.append(
         table_view(
-            f"Variance components{at}, in squared rating points.",
-            ["group", "component", "variance", "SD"],
+            f"Variance components{at}: variances in squared rating points, and correlations.",
+            ["group", "component", "variance", "SD or correlation"],
             components,
             folded=True,
         )
@@ -255,8 +252,9 @@ def _reading(fit: MixedResult, methods: Sequence[str]) -> str:
     text += " ".join(_paired_sentence(test, 1 - fit.ci_level) for test in shown)
     if len(shown) < len(fit.balanced_check):
         text += " The other pairs are in the table."
-    slope = [c for c in fit.components if c.group == "image" and c.term != "(Intercept)"]
-    raters = [c for c in fit.components if c.group == "rater"]
+    variances = [c for c in fit.components if c.with_term is None]
+    slope = [c for c in variances if c.group == "image" and c.term != "(Intercept)"]
+    raters = [c for c in variances if c.group == "rater"]
     if slope and len(fit.balanced_check) == 1 and slope[0].variance > 0:
         text += (
             f" From image to image the true difference between the methods varies with a standard "
@@ -303,12 +301,13 @@ def _paired_sentence(test: PairedTest, alpha: float) -> str:
 
 
 def _two_tests(fit: MixedResult) -> str:
-    """Why the model's z and the paired t of the same difference are not the same."""
+    """Why the model's t and the paired t of the same difference are not quite the same."""
     text = (
-        "This model and the paired tests look at the same differences. The model's z takes its "
-        "variances as known and reads p from the normal distribution; the paired t allows for how "
-        "roughly a few images tell them, and its p is the more careful. The sentences above, and "
-        "those at the top of this report, go by the paired t."
+        "This model and the paired tests look at the same differences. The paired test takes one "
+        "mean per image, each counting the same; the model takes every rating, allows for raters "
+        "who are stricter than others, and weighs images by what is known of them. With as many "
+        "ratings everywhere they agree. The sentences above, and those at the top of this report, "
+        "go by the paired t."
     )
     alpha = 1 - fit.ci_level
     effects = {effect.term: effect for effect in fit.fixed_effects}
@@ -322,7 +321,8 @@ def _two_tests(fit: MixedResult) -> str:
             continue
         text += (
             f" They fall on different sides of {alpha:.2g} for {test.method} − {test.reference}: "
-            f"the model has z = {effect.t:.2f}, p {_equals(effect.p)}, the paired test "
+            f"the model has t({effect.df or math.inf:.1f}) = {effect.t:.2f}, p "
+            f"{_equals(effect.p)}, the paired test "
             f"t({test.df}) = {test.t:.2f}, p {_equals(test.p)} and p {_equals(test.p_holm)} with "
             "Holm's adjustment, which the model's p does not have. Take it as not settled."
         )
@@ -336,7 +336,7 @@ def _findings(
     ratings: pd.DataFrame,
     overall: MosResult,
     methods: Sequence[str],
-    fits: Sequence[tuple[float | None, MixedResult | MturkEvalError | str]],
+    fits: Sequence[tuple[float | None, MixedResult | MturkEvalError]],
 ) -> list[str]:
     if len(methods) < 2:
         row = overall.methods[0]

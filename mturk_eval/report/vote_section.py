@@ -14,7 +14,8 @@ from mturk_eval.report.figures_votes import (
     win_matrix_figure,
 )
 from mturk_eval.report.style import Look
-from mturk_eval.report.tables import decimal, describe_vote_interval, interval
+from mturk_eval.report.tables import decimal, interval
+from mturk_eval.report.text.votes import describe_vote_interval
 from mturk_eval.stats.pairs.vote_scores import VoteScores, score_methods
 from mturk_eval.stats.resampling.weights import ResamplingUnit
 

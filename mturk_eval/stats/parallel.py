@@ -154,8 +154,8 @@ def _dask_client(dask: str, workers: int) -> Iterator[Any]:
                 n_workers=max(workers, _FEWEST_LOCAL_PROCESSES),
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
-                silence_logs=logging.ERROR,
+                dashboard_address="127.0.0.1:0",  # for nobody else, on any free port
+                silence_logs=logging.CRITICAL,
             )
         with _quiet("tornado.application"), cluster, distributed.Client(cluster) as client:
             yield client

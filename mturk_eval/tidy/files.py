@@ -53,6 +53,11 @@ ANALYZE = Advice(
     rename="Rename with --column {}=NAME, NAME being the file's column.",
     drop=", or leave such rows out with --drop-missing",
 )
+METRIC_VALUES = Advice(
+    other_kind="",
+    rename="Name the column {} in the file: it says which stimulus a row is about.",
+    drop="",
+)
 
 
 def read_ratings(
@@ -148,6 +153,36 @@ def read_table(
         if numbers.notna().eq(frame[name].notna()).all() and numbers.notna().any():
             frame = frame.assign(**{name: numbers})
     return _finished(path, frame, (), [*dropped, *nameless])
+
+
+def column_names(path: Path) -> tuple[str, ...]:
+    """The names in a table's header."""
+    return tuple(_cells(path)[0])
+
+
+def read_metric_values(path: Path) -> pd.DataFrame:
+    """Read objective metrics: a row per stimulus, with its image, method (and bpp), and a column
+    per metric; or columns ``metric`` and ``value``.
+
+    Raises
+    ------
+    TableError
+        If a column is missing or a cell is not what its column holds.
+    """
+    frame = _read_columns(
+        path, None, needed=["image", "method"], wrong_kind=None, advice=METRIC_VALUES
+    )
+    for name in frame.columns.difference([*LABEL_COLUMNS, "metric", "bpp"]):
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        wrong = frame[frame[name].notna() & numbers.isna()]
+        if wrong.empty:
+            frame = frame.assign(**{name: numbers})
+        elif numbers.notna().any():
+            raise TableError(
+                f"{path}, row {wrong.index[0]}, column {name}: '{wrong[name].iloc[0]}' is not a "
+                "number. Correct it, or leave the column out."
+            )
+    return frame.reset_index(drop=True)
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

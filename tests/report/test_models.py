@@ -13,7 +13,8 @@ from mturk_eval.report.models import (
     ledger_votes,
     require_one_rate,
 )
-from mturk_eval.report.tables import analysis_text, format_cell, interval
+from mturk_eval.report.tables import format_cell, interval
+from mturk_eval.report.text import analysis_text
 from mturk_eval.stats.mixed.model import fit_mixed
 from mturk_eval.stats.pairs.vote_scores import score_methods
 from mturk_eval.stats.ratings.mos import mean_opinion_scores

@@ -18,7 +18,7 @@ Scope = Literal["all", "within", "across"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """Which pairs: every one, those of one image, those of two images."""
 
-_CHUNK_ENTRIES = 4_000_000
+_CHUNK_ENTRIES = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +40,31 @@ class StimulusPairs:
     image_second: NDArray[np.int64]
     different: NDArray[np.bool_]
 
-    def weights(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How often each pair occurs when images were drawn ``drawn`` (m, images) times."""
-        one = drawn[:, self.image_first]
-        return np.where(
-            self.image_first == self.image_second, one, one * drawn[:, self.image_second]
-        )
+    def sorted_by(
+        self, score: NDArray[np.float64], chosen: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], PairWeights]:
+        """The chosen pairs' scores in rising order, and what weighs those pairs."""
+        kept = np.flatnonzero(chosen)
+        kept = kept[np.argsort(score[kept], kind="stable")]
+        one, other = self.image_first[kept], self.image_second[kept]
+        return score[kept], PairWeights(one=one, other=other, same=np.flatnonzero(one == other))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairWeights:
+    """Images of pairs: ``one`` and ``other``, shape (pairs,), and where they are the ``same``."""
+
+    one: NDArray[np.int64]
+    other: NDArray[np.int64]
+    same: NDArray[np.int64]
+
+    def of(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How often each pair occurs, shape (pairs, m), with images ``drawn`` (images, m) times."""
+        weights = drawn[self.one]
+        within = weights[self.same]
+        weights *= drawn[self.other]
+        weights[self.same] = within
+        return weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,24 +137,24 @@ def discriminate(
     """
     difference = metric[pairs.first] - metric[pairs.second]
     size = np.abs(difference)
-    signed = difference[pairs.different]
-    both_orders = np.concatenate([signed, -signed])
-    is_better = np.arange(len(both_orders)) < len(signed)
+    apart, of_apart = pairs.sorted_by(size, pairs.different)
+    alike, of_alike = pairs.sorted_by(size, ~pairs.different)
+    signed, of_signed = pairs.sorted_by(difference, pairs.different)
     right = np.where(signed > 0, 1.0, np.where(signed == 0, 0.5, 0.0))
+    # the same pairs shown worse first have the opposite scores, in the opposite order
+    better_or_worse = ScoreOrder.of(signed, -signed[::-1])
+    apart_or_alike = ScoreOrder.of(apart, alike)
     parts = []
     for rows in _chunks(len(drawn), len(size)):
-        weights = pairs.weights(drawn[rows])
-        of_different = weights[:, pairs.different]
+        images = np.ascontiguousarray(drawn[rows].T)
+        weights = of_signed.of(images)
         with np.errstate(divide="ignore", invalid="ignore"):
-            correct = (of_different @ right) / of_different.sum(axis=1)
-        parts.append(
-            (
-                weighted_auc(size, pairs.different, weights),
-                weighted_auc(both_orders, is_better, np.tile(of_different, 2)),
-                correct,
-            )
-        )
-    different, better, correct = (np.concatenate(column) for column in zip(*parts, strict=True))
+            correct = (right @ weights) / _total(weights)
+        better = better_or_worse.auc(weights, weights[::-1])
+        different = apart_or_alike.auc(of_apart.of(images), of_alike.of(images))
+        parts.append((different, better, correct))
+    found = (np.concatenate(column) for column in zip(*parts, strict=True))
+    different, better, correct = found
     return Discrimination(auc_different=different, auc_better=better, correct=correct)
 
 
@@ -145,43 +164,61 @@ def resolution(pairs: StimulusPairs, metric: NDArray[np.float64]) -> float:
     return float(np.quantile(size, 0.95)) if len(size) else float("nan")
 
 
-def weighted_auc(
-    score: NDArray[np.float64], positive: NDArray[np.bool_], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Area under the ROC curve for every row of weights; ties count half.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreOrder:
+    """How many negative cases lie below each positive one, and how many not above it.
 
-    Parameters
-    ----------
-    score : ndarray, shape (n,)
-        Higher speaks for positive.
-    positive : ndarray of bool, shape (n,)
-    weights : ndarray, shape (m, n)
-
-    Returns
-    -------
-    ndarray, shape (m,)
-        NaN where a row has no positive or no negative case.
-
-    Examples
-    --------
-    >>> weighted_auc(np.array([1.0, 2, 3]), np.array([False, True, True]), np.ones((1, 3)))
-    array([1.])
+    Both are in rising order of their scores. ``tied`` are the positive cases that equal a negative.
     """
-    if len(score) == 0:
-        return np.full(len(weights), np.nan)
-    order = np.argsort(score, kind="stable")
-    ordered = score[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    sorted_weights, is_positive = weights[:, order], positive[order]
-    of_positive = np.add.reduceat(sorted_weights * is_positive, starts, axis=1)
-    of_negative = np.add.reduceat(sorted_weights * ~is_positive, starts, axis=1)
-    below = np.cumsum(of_negative, axis=1) - of_negative / 2.0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        area = (of_positive * below).sum(axis=1) / of_positive.sum(axis=1)
-        return np.asarray(area / of_negative.sum(axis=1))
+
+    below: NDArray[np.int64]
+    through: NDArray[np.int64]
+    tied: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, positive: NDArray[np.float64], negative: NDArray[np.float64]) -> ScoreOrder:
+        """Of the scores of positive and of negative cases, each in rising order."""
+        below = np.searchsorted(negative, positive, side="left")
+        through = np.searchsorted(negative, positive, side="right")
+        return cls(below=below, through=through, tied=np.flatnonzero(below != through))
+
+    def auc(
+        self, positive_weights: NDArray[np.float64], negative_weights: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Chance that a positive case scores above a negative one; a tie counts half.
+
+        Parameters
+        ----------
+        positive_weights, negative_weights : ndarray, shapes (p, m) and (q, m)
+            m sets of weights.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+            Area under the ROC curve; NaN where no positive or no negative case has weight.
+
+        Examples
+        --------
+        >>> order = ScoreOrder.of(np.array([2.0, 3.0]), np.array([1.0, 3.0]))
+        >>> order.auc(np.ones((2, 1)), np.ones((2, 1)))
+        array([0.875])
+        """
+        cumulated = np.zeros((len(negative_weights) + 1, negative_weights.shape[1]))
+        np.cumsum(negative_weights, axis=0, out=cumulated[1:])
+        area = np.einsum("pm,pm->m", positive_weights, cumulated[self.below])
+        if len(self.tied):
+            shares = cumulated[self.through[self.tied]] - cumulated[self.below[self.tied]]
+            area += 0.5 * np.einsum("pm,pm->m", positive_weights[self.tied], shares)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(area / _total(positive_weights) / cumulated[-1])
+
+
+def _total(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Column sums; as a product they take a third of the time."""
+    return np.ones(len(weights)) @ weights
 
 
 def _chunks(rows: int, columns: int) -> Iterator[slice]:
-    step = max(1, _CHUNK_ENTRIES // max(1, columns))
+    step = max(8, _CHUNK_ENTRIES // max(1, columns))  # 8 doubles fill a line of the cache
     for start in range(0, rows, step):
         yield slice(start, start + step)

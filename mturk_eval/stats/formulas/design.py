@@ -15,6 +15,8 @@ from mturk_eval.stats.formulas.factors import Columns, group_factor, read_column
 from mturk_eval.stats.formulas.grammar import FormulaError, ModelFormula, RandomTerm
 from mturk_eval.stats.formulas.matrices import Contrasts, TermColumns, term_columns
 
+_MANY_SETTINGS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
@@ -162,8 +164,18 @@ def has_replicates(block: RandomBlock) -> bool:
 
     Without any, slopes that differ by level are the residual.
     """
-    seen = np.unique(np.column_stack([block.codes, np.round(block.columns, 12)]), axis=0)
-    return len(seen) < len(block.codes)
+    setting = np.zeros(len(block.codes), dtype=np.int64)
+    n_settings = 1
+    for column in block.columns.T:
+        code, values = pd.factorize(np.round(column, 12))
+        setting = setting * len(values) + code
+        n_settings *= len(values)
+        if n_settings > _MANY_SETTINGS:
+            setting, kept = pd.factorize(setting)
+            n_settings = len(kept)
+    if block.n_levels * n_settings < len(setting):
+        return True  # more answers than there are cells
+    return len(np.unique(block.codes * np.int64(n_settings) + setting)) < len(setting)
 
 
 def _check_replicates(term: RandomTerm, block: RandomBlock) -> None:

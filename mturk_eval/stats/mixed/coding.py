@@ -80,8 +80,8 @@ def coded(block: RandomBlock) -> CodedBlock:
         cells, cell_of = patterns
         share = np.bincount(cell_of, minlength=k) / len(columns) if k > 1 else np.ones(1)
         root = _triangle((cells.T * share) @ cells, block)
-        slots = (Slot(level=block.codes, term=cell_of if k > 1 else 0, value=None),)
-        return _coded_block(block, transform=cells, root=root, slots=slots)
+        slot = Slot(level=block.codes, term=cell_of if k > 1 else 0, value=None)
+        return _coded_block(block, transform=cells, root=root, slots=(slot,))
     root = _triangle(columns.T @ columns / len(columns), block)
     scale = np.diag(np.sqrt((root**2).sum(axis=0)))
     transform = scale if np.linalg.cond(root / np.diag(scale)) < _ILL_CONDITIONED else root

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import comb
 from typing import Literal
 
 import numpy as np
@@ -241,11 +242,10 @@ def _added_to(piece: RandomBlock, contents: Sequence[RandomBlock]) -> ChiSquareM
     spanned = _rank(np.hstack([c.columns for c in contents])) if contents else 0
     variances = piece.n_terms - spanned
     parameters = len(piece.factor_index[0]) - sum(len(c.factor_index[0]) for c in contents)
-    above_zero = np.arange(variances + 1)
-    weights = stats.binom.pmf(above_zero, variances, 0.5)
+    above_zero = range(variances + 1)
     return ChiSquareMixture(
-        weights=tuple(float(weight) for weight in weights),
-        df=tuple(int(parameters - variances + count) for count in above_zero),
+        weights=tuple(comb(variances, count) / 2**variances for count in above_zero),
+        df=tuple(parameters - variances + count for count in above_zero),
     )
 
 

@@ -74,6 +74,14 @@ class CrossProducts:
         start, size = self.offsets[place], block.n_levels
         return [slice(start + t * size, start + (t + 1) * size) for t in range(block.n_terms)]
 
+    def with_response(self) -> list[Array]:
+        """Per block, in the caller's order, its columns times the response, shape (L, K)."""
+        result = [self.own_data[:, :, -1]] * len(self.blocks)
+        for place, block in enumerate(self.rest):
+            part = self.rest_data[self.offsets[place] : self.offsets[place + 1], -1]
+            result[block] = part.reshape(self.blocks[block].n_terms, -1).T
+        return result
+
 
 def cross_products(data: Array, blocks: Sequence[CodedBlock]) -> CrossProducts:
     """Sum over the rows.
@@ -88,10 +96,10 @@ def cross_products(data: Array, blocks: Sequence[CodedBlock]) -> CrossProducts:
     eliminated = int(np.argmax(sizes)) if sizes else None
     rest = tuple(place for place in range(len(blocks)) if place != eliminated)
     offsets = (0, *(int(end) for end in np.cumsum([sizes[place] for place in rest])))
-    q = offsets[-1]
     m = data.shape[1]
+    between: Array | sparse.csr_array = np.zeros((0, 0))
     if eliminated is None:
-        own, own_data, between = np.zeros((0, 1, 1)), np.zeros((0, 1, m)), np.zeros((0, 0))
+        own, own_data = np.zeros((0, 1, 1)), np.zeros((0, 1, m))
         first_terms = 1
     else:
         first = blocks[eliminated]
@@ -225,12 +233,13 @@ def _rest_own(rest: Sequence[CodedBlock], offsets: Sequence[int]) -> Array | spa
                     columns.append(offsets[i] + b * np.int32(rest[i].n_levels) + level)
                     values.append(own[:, a, b])
             continue
-        for a in rest[i].slots:
-            for b in rest[j].slots:
-                row = a.positions(1, rest[i].n_levels)
-                column = b.positions(1, rest[j].n_levels)
+        for one in rest[i].slots:
+            for two in rest[j].slots:
                 row, column, value = _cell_sums(
-                    row, column, _product(a.value, b.value), rest[j].n_coefficients
+                    one.positions(1, rest[i].n_levels),
+                    two.positions(1, rest[j].n_levels),
+                    _product(one.value, two.value),
+                    rest[j].n_coefficients,
                 )
                 row, column = row + np.int32(offsets[i]), column + np.int32(offsets[j])
                 rows += [row, column]

@@ -84,7 +84,7 @@ def _trace_products(point: Point, directions: Directions) -> Array:
     turned = []
     for i in own:
         weights = keep @ directions[i][1] @ keep.swapaxes(1, 2)
-        gram = mirrored(sums.gram.weighted(weights))
+        gram = sums.gram.weighted(weights)
         turned.append(blas.dsymm(1.0, gram, inverse, side=1, lower=1))  # N C_i
         _add_mixed(result, point, directions, (i, rest), (gram, turned[-1], left))
     for a, i in enumerate(own):

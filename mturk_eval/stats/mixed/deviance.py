@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.mixed.cross_products import CrossProducts
-from mturk_eval.stats.mixed.equations import MixedEquations, NotPositiveDefinite
+from mturk_eval.stats.mixed.equations import MixedEquations, NotPositiveDefiniteError
 from mturk_eval.stats.mixed.rotation import Rotation
 
 Array = NDArray[np.float64]
@@ -68,7 +68,7 @@ class ProfiledDeviance:
 
         Raises
         ------
-        NotPositiveDefinite
+        NotPositiveDefiniteError
             If rounding leaves them without a solution.
         StatisticsError
             If no residual variance is left.
@@ -282,5 +282,5 @@ def _fixed_root(gram: Array) -> tuple[Array, float]:
     try:
         root = np.linalg.cholesky(gram)
     except np.linalg.LinAlgError as error:
-        raise NotPositiveDefinite from error
+        raise NotPositiveDefiniteError from error
     return np.linalg.inv(root), 2.0 * float(np.log(np.diag(root)).sum())

@@ -27,9 +27,10 @@ Array = NDArray[np.float64]
 
 _SMALLEST_FACTOR = 1e-4
 _LARGEST_RATIO = 1e3
+_TILE = 128
 
 
-class NotPositiveDefinite(ArithmeticError):
+class NotPositiveDefiniteError(ArithmeticError):
     """The equations have no solution at these variances, to rounding."""
 
 
@@ -140,15 +141,18 @@ def _cholesky(matrix: Array) -> tuple[Array, float]:
     """The lower factor, in place, and the log determinant."""
     root, info = lapack.dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
     if info:
-        raise NotPositiveDefinite
+        raise NotPositiveDefiniteError
     return root, 2.0 * float(np.log(np.diagonal(root)).sum())
 
 
 def mirrored(matrix: Array) -> Array:
-    """A full symmetric matrix from its lower triangle."""
-    lower = np.tril(matrix)
-    lower += np.tril(matrix, -1).T
-    return np.asfortranarray(lower)
+    """The matrix itself, its lower triangle written over the upper one."""
+    for start in range(0, len(matrix), _TILE):
+        end = min(start + _TILE, len(matrix))
+        tile = matrix[start:end, start:end]
+        tile[:] = np.tril(tile) + np.tril(tile, -1).T
+        matrix[start:end, end:] = matrix[end:, start:end].T
+    return matrix
 
 
 class _RestByPrecision:
@@ -171,7 +175,8 @@ class _RestByPrecision:
 
     def solve(self, right: Array) -> Array:
         if self._inverse is not None:
-            return cast(Array, blas.dsymm(1.0, self._inverse, right, lower=1))
+            product: Array = blas.dsymm(1.0, self._inverse, right, lower=1)
+            return product
         solution, _ = lapack.dpotrs(self._root, right, lower=1)
         return cast(Array, solution)
 
@@ -193,7 +198,8 @@ class _RestByPrecision:
     def precision(self) -> tuple[Array, Array]:
         inverse = mirrored(self.inverse())
         left = self._scaled(inverse)  # G^-1 N = I - C N
-        both = -self._scaled(np.asfortranarray(left.T))
+        both = self._scaled(left.T)
+        np.negative(both, out=both)
         for place, precision in enumerate(self._precisions):
             segments = self._sums.segments(place)
             for a, rows in enumerate(segments):
@@ -258,12 +264,13 @@ class _RestByFactor:
         return blas.dgemm(1.0, left, self._complement), left
 
     def left_times(self, matrix: Array, turned: Array) -> Array:
-        return matrix - cast(Array, blas.dsymm(1.0, self._complement, turned, lower=1))
+        product: Array = blas.dsymm(1.0, self._complement, turned, lower=1)
+        return mirrored(matrix) - product
 
     def _left(self) -> Array:
-        left = -blas.dsymm(1.0, self._complement, self.inverse(), side=0, lower=1)
+        left: Array = blas.dsymm(-1.0, self._complement, self.inverse(), lower=1)
         left[np.diag_indices(len(left))] += 1.0
-        return cast(Array, left)
+        return left
 
 
 def _inverse_gram(factor: Array) -> Array:
@@ -282,11 +289,12 @@ def _segment_traces(matrix: Array, segments: Sequence[slice]) -> Array:
 
 def _times_blocks(sums: CrossProducts, blocks: Sequence[Array], matrix: Array) -> Array:
     """``(I x B) @ matrix`` for every rest block, B being K x K."""
-    result = np.zeros_like(matrix)
+    result = np.empty_like(matrix)
     for place, block in enumerate(blocks):
         segments = sums.segments(place)
-        for a, rows in enumerate(segments):
-            for b, columns in enumerate(segments):
-                if block[a, b] != 0.0:
-                    result[rows] += block[a, b] * matrix[columns]
+        for rows, weights in zip(segments, block, strict=True):
+            np.multiply(matrix[segments[0]], weights[0], out=result[rows])
+            for columns, weight in zip(segments[1:], weights[1:], strict=True):
+                if weight != 0.0:
+                    result[rows] += weight * matrix[columns]
     return result

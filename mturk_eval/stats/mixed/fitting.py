@@ -297,14 +297,27 @@ def _linear_fit(
 
 
 def _starting_theta(sums: CrossProducts, units: Parametrisation) -> Array:
-    """Half the residual's standard deviation for every random coefficient."""
-    return units.theta([0.5 * np.eye(block.n_terms) for block in sums.blocks])
+    """Moment estimates, each block as if it were alone.
+
+    For orthonormal columns and n_g answers of level g, ``z_g = Z_g'y`` has about the covariance
+    ``n_g^2 G + n_g (1 - G)``, y being of unit variance.
+    """
+    covariances = []
+    for block, product in zip(sums.blocks, sums.with_response(), strict=True):
+        scores = product @ block.working
+        count = np.bincount(block.slots[0].level, minlength=block.n_levels).astype(np.float64)
+        excess = scores.T @ scores - count.sum() * np.eye(block.n_terms)
+        values, vectors = np.linalg.eigh(excess / float((count**2 - count).sum() or 1.0))
+        covariances.append((vectors * np.clip(values, 0.01, 0.7)) @ vectors.T)
+    residual = max(0.15, 1.0 - sum(float(np.trace(each)) for each in covariances))
+    roots = [np.linalg.cholesky(each / residual) for each in covariances]
+    return units.theta(roots)
 
 
 def _changed_units(theta: Array, source: Parametrisation, target: Parametrisation) -> Array:
     """Parameters of the same covariances in other units."""
     factors = [
-        lower_factor(np.linalg.solve(to, own @ factor))
+        lower_factor(np.asarray(np.linalg.solve(to, own @ factor), dtype=np.float64))
         for to, own, factor in zip(
             target.transforms, source.transforms, source.factors(theta), strict=True
         )

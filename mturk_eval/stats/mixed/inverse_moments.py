@@ -36,6 +36,9 @@ class InverseMoments:
 
 def inverse_moments(fit: LinearFit) -> InverseMoments:
     """Z'V⁻¹Z and Z'V⁻¹X by two steps of Woodbury's identity, the largest block first."""
+    if not fit.blocks:
+        p = fit.fixed.shape[1]
+        return InverseMoments(random=np.zeros((0, 0)), mixed=np.zeros((0, p)), places=())
     order = sorted(range(len(fit.blocks)), key=lambda j: -fit.blocks[j].n_coefficients)
     blocks, factors = [fit.blocks[j] for j in order], [fit.factors[j] for j in order]
     places = _places(blocks)

@@ -13,7 +13,7 @@ from scipy import linalg, optimize
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.mixed.curvature import curvature
 from mturk_eval.stats.mixed.deviance import Point
-from mturk_eval.stats.mixed.equations import NotPositiveDefinite
+from mturk_eval.stats.mixed.equations import NotPositiveDefiniteError
 from mturk_eval.stats.mixed.fitting import LinearFit
 
 Array = NDArray[np.float64]
@@ -227,7 +227,7 @@ class LikelihoodRegion:
                 method="BFGS",
                 options={"gtol": 1e-6, "maxiter": _MOST_STEPS},
             )
-        except (NotPositiveDefinite, StatisticsError, np.linalg.LinAlgError):
+        except (NotPositiveDefiniteError, StatisticsError, np.linalg.LinAlgError):
             return Limit(value=None, reason=_failure("the likelihood has no value on the way"))
         if not np.isfinite(found.fun) or np.abs(found.jac).max(initial=0.0) > 1e-3:
             return Limit(value=None, reason=_failure(str(found.message)))
@@ -271,17 +271,15 @@ class LikelihoodRegion:
         reasons = []
         for start in self._starts(value_at, room_at, turn, first):
             try:
-                found = _constrained_maximum(value_at, room_at, start)
-            except (NotPositiveDefinite, StatisticsError, np.linalg.LinAlgError):
+                place, trouble = _constrained_maximum(value_at, room_at, start)
+                value, room = sign * value_at(place)[0], room_at(place)[0]
+            except (NotPositiveDefiniteError, StatisticsError, np.linalg.LinAlgError):
                 reasons.append("the likelihood has no value on the way")
                 continue
-            value, room = sign * value_at(found.x)[0], room_at(found.x)[0]
-            ended = (
-                ends_at is not None and sign * value >= sign * ends_at and room > -_ON_THE_BORDER
-            )
-            if ended or (found.success and abs(room) < _ON_THE_BORDER):
+            ended = ends_at is not None and sign * value >= sign * ends_at
+            if (ended and room > -_ON_THE_BORDER) or (not trouble and abs(room) < _ON_THE_BORDER):
                 return Limit(value=value)
-            reasons.append(str(found.message))
+            reasons.append(trouble or "it stopped inside the region")
         return Limit(value=None, reason=_failure(reasons[-1]))
 
     def _starts(
@@ -338,8 +336,8 @@ def _curvature(fit: LinearFit, minimum: Point) -> Array:
 
 def _constrained_maximum(
     value_at: Callable[[Array], Value], room_at: Callable[[Array], Value], start: Array
-) -> optimize.OptimizeResult:
-    """Maximise the value where there is room."""
+) -> tuple[Array, str | None]:
+    """Maximise the value where there is room; the place, and why it is not one."""
     known: dict[bytes, Value] = {}
 
     def room(position: Array) -> Value:
@@ -349,20 +347,24 @@ def _constrained_maximum(
             known[key] = room_at(position)
         return known[key]
 
+    def loss(position: Array) -> Value:
+        value, slope = value_at(position)
+        return -value, -slope
+
     inside: Any = {
         "type": "ineq",
         "fun": lambda position: room(position)[0],
         "jac": lambda position: room(position)[1],
     }
-    found: optimize.OptimizeResult = optimize.minimize(
-        lambda position: -value_at(position)[0],
+    found = optimize.minimize(
+        loss,
         start,
-        jac=lambda position: -value_at(position)[1],
+        jac=True,
         method="SLSQP",
         constraints=inside,
         options={"ftol": 1e-10, "maxiter": _MOST_STEPS},
     )
-    return found
+    return np.asarray(found.x), None if found.success else str(found.message)
 
 
 def _whitening(curvature: Array) -> Array:

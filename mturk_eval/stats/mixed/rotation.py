@@ -61,7 +61,7 @@ class Rotation:
         return rotated + shift
 
     def _inverse(self) -> Array:
-        return np.linalg.inv(self.root) if self.n_fixed else self.root
+        return np.asarray(np.linalg.inv(self.root), dtype=np.float64)
 
 
 def rotated(response: Array, fixed: Array) -> tuple[Array, Rotation]:
@@ -104,7 +104,7 @@ def rotated(response: Array, fixed: Array) -> tuple[Array, Rotation]:
             "the means (--model mos), or leave a fixed effect out with --formula."
         )
     rest /= scale
-    solved = np.linalg.solve(root, start) if p else start
+    solved = np.asarray(np.linalg.solve(root, start), dtype=np.float64)
     return data, Rotation(root=root, start=solved, scale=scale, n_rows=n)
 
 

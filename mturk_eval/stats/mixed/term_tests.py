@@ -35,7 +35,7 @@ def type_three_contrasts(
     sum_coded : ndarray, shape (n, p)
         The same effects with factors coded by sums.
     term_of : sequence of str, length p
-        Per column of ``sum_coded`` its term; the intercept's is left out of the result.
+        Per column of either its term; the intercept's is left out of the result.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def type_three_contrasts(
     >>> a, b = 1 - 2 * a, 1 - 2 * b
     >>> sums = np.column_stack([np.ones(4), a, b, a * b])
     >>> rows = type_three_contrasts(treatment, sums, ["(Intercept)", "a", "b", "a:b"])
-    >>> (rows["a"] / rows["a"][0, 1]).round(6) + 0
+    >>> rows["a"].round(6) + 0
     array([[0. , 1. , 0. , 0.5]])
     """
     scale = np.linalg.norm(sum_coded, axis=0)
@@ -75,10 +75,22 @@ def type_three_contrasts(
     translation = np.where(np.abs(translation) < 1e-12 * np.abs(translation).max(), 0, translation)
     terms = np.asarray(term_of)
     return {
-        term: np.asarray(translation[terms == term])
+        term: _in_own_columns(translation[terms == term], terms == term)
         for term in dict.fromkeys(term_of)
         if term != _INTERCEPT
     }
+
+
+def _in_own_columns(rows: NDArray[np.float64], own: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The same hypothesis, each row with weight 1 on one of the term's own columns.
+
+    Satterthwaite's denominator df depends a little on how the rows are written: these are
+    lmerTest's.
+    """
+    square = rows[:, own]
+    if np.linalg.matrix_rank(square) < len(square):
+        return rows
+    return np.asarray(np.linalg.solve(square, rows))
 
 
 def term_tests(

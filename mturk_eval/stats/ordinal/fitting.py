@@ -32,6 +32,9 @@ Matrix = NDArray[np.float64]
 
 _CONVERGED = 1e-6
 _LARGEST_SD = 30.0
+"""Of a random effect, in standard deviations of the latent noise; beyond it is without end."""
+_LARGE_SD = 8.0
+"""Beyond it Laplace's approximation is poor, and a flat likelihood is without end."""
 _ILL_CONDITIONED = 1e10
 _FAR = 6.0
 
@@ -111,6 +114,7 @@ def fit_ordinal(
         with threads_for(criterion.pattern.q2):
             point, random = _fitted_random_part(criterion, start, blocks, LINKS[link])
         warnings += boundary_warnings(random)
+        warnings += _large_variances(random, blocks, LINKS[link])
         warnings += extreme_level_warnings(codes, len(categories), blocks)
     else:
         point = start.point
@@ -162,8 +166,11 @@ def _fitted_random_part(
     blocks: Sequence[RandomBlock],
     link: LinkFunction,
 ) -> tuple[Point, tuple[RandomTermFit, ...]]:
-    point = at_the_boundary(criterion, maximise(criterion, start.point.parameters))
-    limit = _LARGEST_SD * np.sqrt(link.latent_variance)
+    point = polish(
+        criterion, at_the_boundary(criterion, maximise(criterion, start.point.parameters))
+    )
+    indefinite = not np.isfinite(point.condition)
+    limit = (_LARGE_SD if indefinite else _LARGEST_SD) * np.sqrt(link.latent_variance)
     for term in criterion.layout.terms:
         if np.abs(term.factor(point.parameters)).max() > limit:
             group = blocks[term.place].group
@@ -172,7 +179,6 @@ def _fitted_random_part(
                 "or was given, one category throughout. Leave the term out with --formula, or use "
                 "--model mixed."
             )
-    point = polish(criterion, point)
     return point, _random_terms(criterion, point.parameters, blocks)
 
 
@@ -195,6 +201,24 @@ def _random_terms(
             mode_std_errors=np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)),
         )
     return tuple(by_place[place] for place in range(len(blocks)))
+
+
+def _large_variances(
+    random: Sequence[RandomTermFit], blocks: Sequence[RandomBlock], link: LinkFunction
+) -> list[str]:
+    limit = _LARGE_SD * np.sqrt(link.latent_variance)
+    found = []
+    for term, block in zip(random, blocks, strict=True):
+        mean_products = block.columns.T @ block.columns / len(block.columns)
+        deviation = float(np.sqrt(np.trace(term.covariance @ mean_products)))
+        if deviation > limit:
+            found.append(
+                f"Differences by {term.group} have a standard deviation of {deviation:.3g} on the "
+                "latent scale, so that most levels gave, or were given, one category almost "
+                "throughout. Laplace's approximation is poor there: leave the term out, or use "
+                "--model mixed."
+            )
+    return found
 
 
 def _numerical_warnings(point: Point, converged: bool) -> list[str]:

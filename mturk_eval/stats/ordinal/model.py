@@ -184,34 +184,29 @@ def _by_method(
 def _predictions(
     design: Design, fit: OrdinalFit, rows: NDArray[np.float64], grid: Grid, ci_level: float
 ) -> tuple[MethodPrediction, ...]:
-    expected = expected_answers(fit, rows, random_variance=_random_variance(design, fit, grid))
-    quantile = float(stats.norm.ppf(0.5 + ci_level / 2))
-    labels = np.array(grid["method"])
-    found = []
-    for method in design.levels["method"]:
-        at = labels == method
-        mean = float(expected.mean[at].mean())
-        error = float(expected.mean_std_error[at].mean())
-        marginal = expected.marginal_probabilities
-        found.append(
-            MethodPrediction(
-                method=method,
-                probabilities=tuple(expected.probabilities[at].mean(axis=0).tolist()),
-                mean=mean,
-                mean_std_error=error,
-                ci_low=mean - quantile * error,
-                ci_high=mean + quantile * error,
-                marginal_probabilities=(
-                    None if marginal is None else tuple(marginal[at].mean(axis=0).tolist())
-                ),
-                marginal_mean=(
-                    None
-                    if expected.marginal_mean is None
-                    else float(expected.marginal_mean[at].mean())
-                ),
-            )
+    methods = design.levels["method"]
+    belongs = np.array([[label == method for label in grid["method"]] for method in methods])
+    expected = expected_answers(
+        fit,
+        rows,
+        random_variance=_random_variance(design, fit, grid),
+        average=belongs / belongs.sum(axis=1, keepdims=True),
+    )
+    half = float(stats.norm.ppf(0.5 + ci_level / 2)) * expected.mean_std_error
+    marginal, marginal_mean = expected.marginal_probabilities, expected.marginal_mean
+    return tuple(
+        MethodPrediction(
+            method=method,
+            probabilities=tuple(expected.probabilities[m].tolist()),
+            mean=float(expected.mean[m]),
+            mean_std_error=float(expected.mean_std_error[m]),
+            ci_low=float(expected.mean[m] - half[m]),
+            ci_high=float(expected.mean[m] + half[m]),
+            marginal_probabilities=None if marginal is None else tuple(marginal[m].tolist()),
+            marginal_mean=None if marginal_mean is None else float(marginal_mean[m]),
         )
-    return tuple(found)
+        for m, method in enumerate(methods)
+    )
 
 
 def _random_variance(design: Design, fit: OrdinalFit, grid: Grid) -> NDArray[np.float64] | None:

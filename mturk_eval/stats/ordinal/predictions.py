@@ -43,9 +43,13 @@ class ExpectedAnswers:
 
 
 def expected_answers(
-    fit: OrdinalFit, rows: ArrayLike, *, random_variance: ArrayLike | None = None
+    fit: OrdinalFit,
+    rows: ArrayLike,
+    *,
+    random_variance: ArrayLike | None = None,
+    average: ArrayLike | None = None,
 ) -> ExpectedAnswers:
-    """Expected answers at settings of the fixed columns.
+    """Expected answers at settings of the fixed columns, or averages of them.
 
     Parameters
     ----------
@@ -53,6 +57,8 @@ def expected_answers(
         Values of the fixed columns.
     random_variance : array_like, shape (m,), optional
         Variance of the sum of all random effects there; see `random_variance_at`.
+    average : array_like, shape (k, m), optional
+        Weights, whose rows sum to 1: k averages over the settings are given instead.
 
     Raises
     ------
@@ -71,16 +77,18 @@ def expected_answers(
         )
     link, values = LINKS[fit.link], np.array(fit.categories)
     distance = fit.thresholds - (settings @ fit.coefficients)[:, None]
-    cumulative = link.cdf(distance)
+    weights = np.eye(len(settings)) if average is None else np.asarray(average, np.float64)
     by_threshold = -np.diff(values) * link.pdf(distance)
-    gradient = np.hstack([by_threshold, -by_threshold.sum(axis=1, keepdims=True) * settings])
+    by_column = -by_threshold.sum(axis=1, keepdims=True) * settings
+    gradient = weights @ np.hstack([by_threshold, by_column])
     variance = np.einsum("mi,ij,mj->m", gradient, fit.covariance, gradient)
+    cumulative = weights @ link.cdf(distance)
     marginal = None
     if random_variance is not None:
         spread = np.sqrt(np.broadcast_to(np.asarray(random_variance, np.float64), len(settings)))
-        points, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+        points, shares = np.polynomial.hermite_e.hermegauss(_NODES)
         shifted = distance[:, :, None] - spread[:, None, None] * points
-        marginal = link.cdf(shifted) @ (weights / weights.sum())
+        marginal = weights @ (link.cdf(shifted) @ (shares / shares.sum()))
     return ExpectedAnswers(
         categories=values,
         probabilities=_probabilities(cumulative),

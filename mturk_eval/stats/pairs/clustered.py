@@ -47,7 +47,9 @@ def clustered_covariance(
     scores = _score_sums(fit, votes, codes, n_clusters)
     small_sample = n_clusters / (n_clusters - 1)
     if n_clusters < len(fit.covariance):
-        moved = scores @ fit.covariance
+        # a dense product is about ten times as fast per number as a sparse one
+        crowded = scores.nnz * 10 > n_clusters * len(fit.covariance)
+        moved = (scores.toarray() if crowded else scores) @ fit.covariance
         triangle = dsyrk(small_sample, moved.T, lower=1)
         robust = np.tril(triangle) + np.tril(triangle, -1).T
     else:

@@ -15,7 +15,9 @@ from scipy.sparse import csr_array, hstack, vstack
 from mturk_eval.stats.pairs.vote_counts import VoteCounts
 
 
-def has_finite_maximum(counts: VoteCounts, differences: csr_array, *, has_ties: bool) -> bool:
+def has_finite_maximum(
+    answers: NDArray[np.float64], differences: csr_array, *, has_ties: bool
+) -> bool:
     """Whether no direction leaves every observed answer at least as likely, and one likelier.
 
     A linear program after Albert & Anderson (1984), On the existence of maximum likelihood
@@ -23,10 +25,11 @@ def has_finite_maximum(counts: VoteCounts, differences: csr_array, *, has_ties: 
 
     Parameters
     ----------
+    answers : ndarray, shape (pairs, 3)
     differences : sparse array, shape (pairs, parameters without the tie)
         Row p times the parameters is pair p's difference.
     """
-    left, tie, right = (counts.answers > 0).T
+    left, tie, right = (answers > 0).T
     if not has_ties:
         gains = vstack([differences[left], -differences[right]], format="csr")
     else:

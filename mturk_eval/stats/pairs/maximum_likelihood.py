@@ -25,6 +25,8 @@ _MAX_ITERATIONS = 60
 _STEP_TOLERANCE: dict[ChoiceModel, float] = {"bradley-terry": 1e-6, "thurstone": 1e-9}
 """Largest change of a parameter in the last step. Bradley-Terry's scoring is Newton's method, whose
 next step would be of the order of this squared; Thurstone's shrinks by a constant factor."""
+_TELLS_NOTHING = 1e-7
+"""Information of one vote below which a pair is under suspicion: items 16 logits apart."""
 _DENSE_UP_TO = 150
 """Items up to which a Cholesky factorisation beats conjugate gradients."""
 
@@ -174,7 +176,7 @@ def problem_of(counts: VoteCounts, model: ChoiceModel, *, left_bias: bool) -> Pr
 
 def why_there_is_no_maximum(problem: Problem, counts: VoteCounts) -> str:
     """What to tell a user where `maximise` found nothing."""
-    if has_finite_maximum(counts, problem.differences, has_ties=problem.has_ties):
+    if has_finite_maximum(counts.answers, problem.differences, has_ties=problem.has_ties):
         return (
             f"The fit did not converge in {_MAX_ITERATIONS} steps, although finite scores exist: "
             "some chances are extremely near 0 or 1. Give a prior (prior_sd, e.g. 3)."
@@ -247,13 +249,26 @@ def maximise(
             return None
         theta, point, value = trial, trial_point, trial_value
         if np.abs(step).max() < _STEP_TOLERANCE[problem.model]:
+            weights = Weights.at(point, shown)
+            if precision == 0.0 and _has_run_away(problem, answers, weights):
+                return None
             return Estimate(
                 parameters=theta,
-                weights=Weights.at(point, shown),
+                weights=weights,
                 log_likelihood=point.log_likelihood(answers),
                 iterations=iteration,
             )
     return None
+
+
+def _has_run_away(problem: Problem, answers: NDArray[np.float64], weights: Weights) -> bool:
+    """Whether the steps ended because chances had reached 0 and 1 to machine precision.
+
+    Some pair then tells next to nothing; whether that is a true maximum takes a linear program.
+    """
+    if np.all(weights.difference >= _TELLS_NOTHING * answers.sum(axis=1)):
+        return False
+    return not has_finite_maximum(answers, problem.differences, has_ties=problem.has_ties)
 
 
 def _start(problem: Problem, answers: NDArray[np.float64]) -> NDArray[np.float64]:

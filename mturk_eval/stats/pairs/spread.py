@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite, nan, sqrt
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,8 @@ class Spread:
 
     Attributes
     ----------
+    parameters : ndarray, shape (P,)
+        Scores, then left bias, then tie, as far as present.
     covariance : ndarray, shape (P, P)
         Of the parameters; NaN where nothing can be said.
     degrees_of_freedom : float
@@ -35,30 +38,40 @@ class Spread:
         Bootstrap replicates, whose percentiles are the limits; None for t intervals.
     """
 
+    parameters: NDArray[np.float64]
     covariance: NDArray[np.float64]
     degrees_of_freedom: float
     replicates: NDArray[np.float64] | None
     unit: ResamplingUnit
     ci_method: str
 
-    def limits(self, estimate: float, contrast: NDArray[np.float64], level: float) -> Limits:
-        """Standard error and limits of a linear combination of the parameters."""
-        used = np.flatnonzero(contrast)
-        weights = contrast[used]
-        variance = float(weights @ self.covariance[np.ix_(used, used)] @ weights)
-        error = float(np.sqrt(max(variance, 0.0))) if np.isfinite(variance) else np.nan
+    def limits(self, parameter: int, level: float, *, minus: int | None = None) -> Limits:
+        """Of a parameter, or of its difference to another one."""
+        v = self.covariance
+        estimate, variance = float(self.parameters[parameter]), float(v[parameter, parameter])
+        if minus is not None:
+            estimate -= float(self.parameters[minus])
+            variance += float(v[minus, minus]) - 2 * float(v[parameter, minus])
+        error = sqrt(max(variance, 0.0)) if isfinite(variance) else nan
         if self.replicates is not None:
-            drawn = self.replicates[:, used] @ weights
+            drawn = self.replicates[:, parameter]
+            if minus is not None:
+                drawn = drawn - self.replicates[:, minus]
             low, high = percentile_limits(drawn[None, :], level)
-            return Limits(std_error=error, low=float(low[0]), high=float(high[0]))
+            return Limits(
+                estimate=estimate, std_error=error, low=float(low[0]), high=float(high[0])
+            )
         reach = float(stdtrit(self.degrees_of_freedom, 0.5 + level / 2)) * error
-        return Limits(std_error=error, low=estimate - reach, high=estimate + reach)
+        return Limits(
+            estimate=estimate, std_error=error, low=estimate - reach, high=estimate + reach
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """NaN where nothing can be said."""
+    """An estimate with its standard error and limits, NaN where nothing can be said."""
 
+    estimate: float
     std_error: float
     low: float
     high: float
@@ -90,6 +103,7 @@ def spread_of(
             f"votes with more {single[0]}s, or let another unit vary."
         )
         return Spread(
+            parameters=fit.parameters,
             covariance=np.full_like(fit.covariance, np.nan),
             degrees_of_freedom=np.inf,
             replicates=None,
@@ -106,6 +120,7 @@ def spread_of(
     held = "" if fit.prior_sd is None else " with a normal prior"
     if unit == "rating":
         return Spread(
+            parameters=fit.parameters,
             covariance=fit.covariance,
             degrees_of_freedom=np.inf,
             replicates=None,
@@ -117,6 +132,7 @@ def spread_of(
     else:
         covariance = clustered_covariance(fit, votes, getattr(votes, unit))
     return Spread(
+        parameters=fit.parameters,
         covariance=covariance,
         degrees_of_freedom=min(sizes.values()) - 1.0,
         replicates=None,
@@ -167,6 +183,7 @@ def _bootstrapped(
     typical = np.nanmean(drawn.parameters, axis=0)
     complete = np.where(np.isnan(drawn.parameters), typical, drawn.parameters)
     return Spread(
+        parameters=fit.parameters,
         covariance=np.atleast_2d(np.cov(complete, rowvar=False)),
         degrees_of_freedom=np.inf,
         replicates=drawn.parameters,

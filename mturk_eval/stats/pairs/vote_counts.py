@@ -191,7 +191,7 @@ def codes_of_answers(choice: pd.Series[str]) -> NDArray[np.int64]:
     StatisticsError
         If there is any other answer.
     """
-    codes = pd.Categorical(choice, categories=list(ANSWERS)).codes.astype(np.int64)
+    codes = pd.Index(ANSWERS).get_indexer(pd.Index(choice)).astype(np.int64)
     unknown = np.flatnonzero(codes < 0)
     if len(unknown):
         raise StatisticsError(

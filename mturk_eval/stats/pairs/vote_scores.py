@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mturk_eval.errors import InvalidInputError, StatisticsError
 from mturk_eval.stats.documents import Document, number
@@ -239,14 +238,14 @@ def score_methods(
         )
     warnings += _warnings_of_scope(votes, unit)
     k = len(fit.scores)
-    bias = None if fit.left_bias is None else spread.limits(fit.left_bias, _unit(k, fit), ci_level)
+    bias = None if fit.left_bias is None else spread.limits(k, ci_level)
     return VoteScores(
         model=model,
         score_unit=unit_of_scores,
         rows=_rows(coded.counts.items, fit, spread, factor, ci_level),
         comparisons=_comparisons(coded.counts.items, fit, spread, factor, ci_level),
         counts=coded.counts,
-        left_bias=None if fit.left_bias is None else factor * fit.left_bias,
+        left_bias=None if bias is None else factor * bias.estimate,
         left_bias_std_error=None if bias is None else number(factor * bias.std_error),
         tie_parameter=_tie_parameter(fit, factor),
         connected=coded.counts.connected,
@@ -348,12 +347,11 @@ def _rows(
         quasi = np.sqrt(np.where(variances >= 0, variances, np.nan))
     rows = []
     for code in _best_first(fit):
-        score = float(fit.scores[code])
-        limits = spread.limits(score, _unit(code, fit), level)
+        limits = spread.limits(code, level)
         rows.append(
             Score(
                 item=items[code],
-                score=factor * score,
+                score=factor * limits.estimate,
                 **_scaled(limits, factor),
                 quasi_std_error=number(factor * quasi[code]),
             )
@@ -369,15 +367,14 @@ def _comparisons(
     comparisons = []
     for place, a in enumerate(order):
         for b in order[place + 1 : place + 1 + reach]:
-            difference = float(fit.scores[a] - fit.scores[b])
-            limits = spread.limits(difference, _unit(a, fit) - _unit(b, fit), level)
+            limits = spread.limits(a, level, minus=b)
             comparisons.append(
                 Comparison(
                     item=items[a],
                     over=items[b],
-                    difference=factor * difference,
+                    difference=factor * limits.estimate,
                     **_scaled(limits, factor),
-                    probability=float(chance_of_win(fit.model, np.array(difference))),
+                    probability=float(chance_of_win(fit.model, np.array(limits.estimate))),
                 )
             )
     return tuple(comparisons)
@@ -385,12 +382,6 @@ def _comparisons(
 
 def _best_first(fit: PairFit) -> list[int]:
     return [int(code) for code in np.argsort(-fit.scores, kind="stable")]
-
-
-def _unit(code: int, fit: PairFit) -> NDArray[np.float64]:
-    contrast = np.zeros(len(fit.covariance))
-    contrast[code] = 1.0
-    return contrast
 
 
 def _scaled(limits: Limits, factor: float) -> dict[str, float | None]:

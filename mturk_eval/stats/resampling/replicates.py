@@ -48,7 +48,6 @@ def bootstrap(
     """
     totals = np.zeros((items.n_groups, resamples))
     weight = np.zeros((items.n_groups, resamples))
-    rating_rng = np.random.default_rng([seed, _RATINGS])
     values = items.values(cells.means)
     for part in _item_slices(items.n_items, resamples):
         some = _some(items, part)
@@ -56,7 +55,7 @@ def bootstrap(
         if unit == "image":
             replicates = np.broadcast_to(values[part, None], (some.n_items, resamples))
         elif unit == "rating":
-            replicates = _resample_ratings(cells, some, resamples, rating_rng)
+            replicates = _resample_ratings(cells, some, resamples, seed)
         else:
             replicates = _resample_raters(cells, some, resamples, seed)
         each_part(part, replicates)
@@ -119,19 +118,18 @@ def _resample_raters(cells: Cells, items: Items, resamples: int, seed: int) -> _
     return replicates
 
 
-def _resample_ratings(
-    cells: Cells, items: Items, resamples: int, rng: np.random.Generator
-) -> _Floats:
+def _resample_ratings(cells: Cells, items: Items, resamples: int, seed: int) -> _Floats:
     order = np.argsort(cells.cell, kind="stable")
     ends = np.cumsum(cells.counts)
 
     def replicates(cell: int) -> _Floats:
         members = cells.value[order[ends[cell] - cells.counts[cell] : ends[cell]]]
-        return _resampled_mean(members, resamples, rng)
+        # A generator for each cell: its digits do not depend on which cells came before.
+        return _resampled_mean(members, resamples, np.random.default_rng([seed, _RATINGS, cell]))
 
-    drawn = np.array([replicates(cell) for cell in items.plus])
+    drawn = np.array([replicates(int(cell)) for cell in items.plus])
     if items.minus is not None:
-        drawn -= np.array([replicates(cell) for cell in items.minus])
+        drawn -= np.array([replicates(int(cell)) for cell in items.minus])
     return drawn
 
 

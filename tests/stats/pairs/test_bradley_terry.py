@@ -324,7 +324,7 @@ def test_a_prior_that_is_asked_for_is_labelled() -> None:
 
 def test_an_answer_that_is_none_is_refused_with_its_row() -> None:
     votes = _votes([("ann", "sky", "a", "b", "left"), ("bob", "sky", "b", "a", "middle")])
-    with pytest.raises(StatisticsError, match="row 2 .*'middle'"):
+    with pytest.raises(StatisticsError, match=r"row 2 .*'middle'"):
         score_methods(votes)
 
 

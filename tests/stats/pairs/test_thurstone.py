@@ -59,12 +59,12 @@ def test_a_threshold_for_ties_in_closed_form() -> None:
 
 
 def test_ties_and_left_bias_together_agree_with_bradley_terry() -> None:
-    """The two laws differ by little but the unit: about 1.6 logits for a normal deviate."""
+    """The two laws differ by little but the unit: 1.6 logits a normal deviate, 2 with many ties."""
     votes = simulated_votes(3, n_raters=200, votes_each=40, tie=-0.8)
     normal = score_methods(votes, model="thurstone", score_unit="probit")
     logistic = score_methods(votes)
     ratio = logistic.rows[0].score / normal.rows[0].score
-    assert 1.5 < ratio < 1.9
+    assert 1.5 < ratio < 2.1
     assert (logistic.left_bias or 0) / (normal.left_bias or 1) == pytest.approx(ratio, rel=0.05)
     assert [row.item for row in normal.rows] == ["x", "y", "z"]
     assert (normal.tie_parameter or 0) > 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import get_args
+import json
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mturk_eval.errors import StatisticsError
+from mturk_eval.errors import InvalidInputError, StatisticsError
 from mturk_eval.stats.ratings.mos import MosResult, mean_opinion_scores
+from mturk_eval.stats.resampling.intervals import IntervalKind
 from mturk_eval.stats.resampling.weights import ResamplingUnit
 from tests.stats.reference import crossed_study, reference_table
 
@@ -136,6 +138,126 @@ def test_equal_ratings_give_an_interval_without_width_and_a_warning() -> None:
     result = mean_opinion_scores(crossed_study(1).assign(rating=7.0))
     assert {(row.mean, row.ci_low, row.ci_high) for row in result.rows} == {(7.0, 7.0, 7.0)}
     assert any("no width" in warning for warning in result.warnings)
+
+
+def test_a_bounded_interval_of_equal_ratings_has_a_width_and_stays_on_the_scale() -> None:
+    best = crossed_study(1).assign(rating=10.0)
+    result = mean_opinion_scores(best, interval="bounded", scale=(1, 10))
+    for row in result.rows:
+        assert row.ci_high == 10.0
+        assert row.ci_low is not None
+        assert 5 < float(row.ci_low) < 9
+    assert any("yes/no" in warning for warning in result.warnings)
+
+
+def test_the_t_interval_of_a_cell_is_that_of_its_ratings() -> None:
+    study = crossed_study(2)
+    for unit in ("rater", "rating"):
+        for row in mean_opinion_scores(study, unit=unit, interval="t").rows:
+            cell = study[(study["image"] == row.image) & (study["method"] == row.method)]["rating"]
+            theirs = stats.ttest_1samp(cell, 0).confidence_interval(0.95)
+            assert (row.ci_low, row.ci_high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_the_t_interval_over_images_is_that_of_their_means() -> None:
+    study = crossed_study(2)
+    means = study.groupby(["method", "image"])["rating"].mean()
+    for row in mean_opinion_scores(study, unit="image", interval="t").methods:
+        theirs = stats.ttest_1samp(means[row.method], 0).confidence_interval(0.95)
+        assert (row.ci_low, row.ci_high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_bca_over_ratings_agrees_with_scipy() -> None:
+    rng = np.random.default_rng(1)
+    skewed = pd.DataFrame({"rater": range(30), "image": "sky", "method": "jxl"}).assign(
+        rating=1 + rng.exponential(1.5, 30)
+    )
+    ours = mean_opinion_scores(skewed, unit="rating", interval="bca", resamples=20_000)
+    theirs = stats.bootstrap(
+        (skewed["rating"].to_numpy(),), np.mean, n_resamples=20_000, method="BCa", rng=1
+    ).confidence_interval
+    plain = mean_opinion_scores(skewed, unit="rating", resamples=20_000)
+    for row in (ours.rows[0], ours.methods[0]):
+        assert row.ci_low == pytest.approx(theirs.low, abs=0.02)
+        assert row.ci_high == pytest.approx(theirs.high, abs=0.02)
+    assert (ours.rows[0].ci_high or 0) > (plain.rows[0].ci_high or 99) + 0.03  # the long tail
+
+
+def test_every_kind_of_interval_agrees_where_there_is_much_to_agree_on() -> None:
+    study = crossed_study(3, images=4, raters=200)
+    rows = [
+        mean_opinion_scores(study, interval=kind, scale=(-20, 30), resamples=4_000).rows[0]
+        for kind in get_args(IntervalKind)
+    ]
+    for row in rows[1:]:
+        assert row.ci_low == pytest.approx(rows[0].ci_low, abs=0.04)
+        assert row.ci_high == pytest.approx(rows[0].ci_high, abs=0.04)
+        assert row.std_error == rows[0].std_error
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"unit": "both", "interval": "t"}, "no degrees of freedom"),
+        ({"unit": "both", "interval": "bounded", "scale": (1, 10)}, "no degrees of freedom"),
+        ({"interval": "bounded"}, "needs the scale"),
+        ({"interval": "bounded", "scale": (10, 1)}, "below"),
+        ({"interval": "percentile", "scale": (6, 10)}, "outside the scale"),
+        ({"interval": "basic"}, "choose percentile"),
+        ({"unit": "worker"}, "choose rater"),
+        ({"resamples": 0}, "at least 1"),
+        ({"ci_level": 95}, "between 0 and 1"),
+    ],
+)
+def test_choices_that_mean_nothing_are_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        mean_opinion_scores(crossed_study(1), **wrong)
+
+
+@pytest.mark.parametrize("column", ["rater", "image", "method", "rating"])
+def test_a_missing_column_or_cell_is_named(column: str) -> None:
+    with pytest.raises(StatisticsError, match=f"no column {column}"):
+        mean_opinion_scores(crossed_study(1).drop(columns=column))
+    holed = crossed_study(1)
+    holed.loc[3, column] = None
+    with pytest.raises(StatisticsError, match=f"1 of 192 rows have nothing in column {column}"):
+        mean_opinion_scores(holed)
+
+
+def test_infinite_ratings_are_refused() -> None:
+    study = crossed_study(1)
+    study.loc[0, "rating"] = np.inf
+    with pytest.raises(StatisticsError, match="finite"):
+        mean_opinion_scores(study)
+
+
+def test_bca_that_does_not_exist_is_said_so() -> None:
+    """One resample lies on one side of the mean."""
+    result = mean_opinion_scores(crossed_study(1), interval="bca", resamples=1)
+    assert all(row.ci_low is None for row in result.rows)
+    assert any("no bca interval" in warning for warning in result.warnings)
+
+
+@given(
+    rows=answers,
+    unit=st.sampled_from(get_args(ResamplingUnit)),
+    kind=st.sampled_from(["bca", "t", "bounded"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_table_has_a_document_of_finite_numbers_or_null(
+    rows: list[tuple[str, str, str, int]], unit: ResamplingUnit, kind: IntervalKind
+) -> None:
+    if unit == "both" and kind != "bca":
+        return
+    result = mean_opinion_scores(
+        _table(rows), unit=unit, interval=kind, scale=(1, 10), resamples=20
+    )
+    text = json.dumps(result.document(), allow_nan=False)
+    assert json.loads(text)["resamples"] == (20 if kind == "bca" else 0)
+    for row in (*result.rows, *result.methods):
+        assert (row.ci_low is None) == (row.ci_high is None)
+        if row.ci_low is not None and row.ci_high is not None:
+            assert row.ci_low <= row.ci_high
 
 
 def test_missing_cells_are_counted() -> None:
