@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,8 @@ from mturk_eval.cli.options import Json
 
 if TYPE_CHECKING:
     from mturk_eval.stats.power.results import PowerResult
+
+_WIDTH = 96
 
 
 def power(
@@ -162,18 +165,18 @@ def _text(results: Sequence[PowerResult]) -> str:
     ]
     warnings = dict.fromkeys(warning for result in results for warning in result.warnings)
     last_of_each = {result.design.ratings_per_cell: result for result in results}
+    paragraphs = (
+        *dict.fromkeys(result.formula for result in results),
+        f"Two-sided t test (Satterthwaite) of the effect at {first.alpha:g}; {first.studies:,} "
+        f"simulated studies a design, seed {first.seed}; from, to: their 95% Monte-Carlo interval.",
+        "",
+        text_table(header, rows),
+        "",
+        *map(_advice, last_of_each.values()),
+        *(f"Warning: {warning}" for warning in warnings),
+    )
     return "\n".join(
-        [
-            f"{first.formula}",
-            f"Two-sided t test (Satterthwaite) of the effect at {first.alpha:g}; "
-            f"{first.studies:,} simulated studies a design, seed {first.seed}; from, to: their 95% "
-            "Monte-Carlo interval.",
-            "",
-            text_table(header, rows),
-            "",
-            *map(_advice, last_of_each.values()),
-            *(f"Warning: {warning}" for warning in warnings),
-        ]
+        text if "\n" in text else fill(text, _WIDTH, break_on_hyphens=False) for text in paragraphs
     )
 
 

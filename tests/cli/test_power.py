@@ -26,7 +26,7 @@ def test_the_document_has_one_row_per_design(cli: Cli) -> None:
     assert [row["images"] for row in document["rows"]] == [6, 13]
     for row in document["rows"]:
         assert 0 <= row["ci_low"] <= row["power"] <= row["ci_high"] <= 1
-        assert row["formula_power"] == pytest.approx(row["power"], abs=0.35)
+        assert row["planned_power"] == pytest.approx(row["power"], abs=0.35)
     assert any("kenward-roger" in warning for warning in document["warnings"])
 
 

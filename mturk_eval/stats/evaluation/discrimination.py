@@ -201,7 +201,7 @@ class ScoreOrder:
         --------
         >>> order = ScoreOrder.of(np.array([2.0, 3.0]), np.array([1.0, 3.0]))
         >>> order.auc(np.ones((2, 1)), np.ones((2, 1)))
-        array([0.875])
+        array([0.625])
         """
         cumulated = np.zeros((len(negative_weights) + 1, negative_weights.shape[1]))
         np.cumsum(negative_weights, axis=0, out=cumulated[1:])

@@ -15,8 +15,6 @@ from mturk_eval.stats.formulas.factors import Columns, group_factor, read_column
 from mturk_eval.stats.formulas.grammar import FormulaError, ModelFormula, RandomTerm
 from mturk_eval.stats.formulas.matrices import Contrasts, TermColumns, term_columns
 
-_MANY_SETTINGS = 1_000_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
@@ -160,29 +158,21 @@ def _check_group(term: RandomTerm, n_levels: int, n: int) -> None:
 
 
 def has_replicates(block: RandomBlock) -> bool:
-    """Whether some level has two answers at one setting of the term's columns.
+    """Whether some level has more answers than its coefficients can follow exactly.
 
-    Without any, slopes that differ by level are the residual.
+    Where none has, what differs by level is the residual, and its variance cannot be told from it.
     """
-    setting = np.zeros(len(block.codes), dtype=np.int64)
-    n_settings = 1
-    for column in block.columns.T:
-        code, values = pd.factorize(np.round(column, 12))
-        setting = setting * len(values) + code
-        n_settings *= len(values)
-        if n_settings > _MANY_SETTINGS:
-            setting, kept = pd.factorize(setting)
-            n_settings = len(kept)
-    if block.n_levels * n_settings < len(setting):
-        return True  # more answers than there are cells
-    return len(np.unique(block.codes * np.int64(n_settings) + setting)) < len(setting)
+    if np.bincount(block.codes).max() > block.n_terms:
+        return True
+    seen = np.unique(np.column_stack([block.codes, np.round(block.columns, 12)]), axis=0)
+    return len(seen) < len(block.codes)
 
 
 def _check_replicates(term: RandomTerm, block: RandomBlock) -> None:
     """A slope needs more answers than it has coefficients, else it is the residual."""
     if block.n_terms > 1 and not has_replicates(block):
         raise StatisticsError(
-            f"Each {term.group} has one answer per setting of {term.expression}: the variance of "
-            f"the slopes in {term} cannot be told from the residual's. Use a paired test on these "
-            f"means, or leave the slopes out: (1 | {term.group})."
+            f"No {term.group} has more answers than {term} has coefficients for it "
+            f"({block.n_terms}): their variance cannot be told from the residual's. Use a paired "
+            f"test on these means, or leave the slopes out: (1 | {term.group})."
         )

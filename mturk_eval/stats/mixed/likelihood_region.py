@@ -21,11 +21,13 @@ Value = tuple[float, Array]
 """A number and its gradient."""
 
 _ON_THE_BORDER = 1e-3  # of the deviance
+_CLOSE = 1e-5  # likewise: the limit is then right to a millionth of half the width
 _FLATTEST = 1e-6  # of the largest curvature
 _NO_VARIANCE = 1e-3  # of the estimate: a standard deviation this small is zero
 _FULL_CORRELATION = 1.0 - 1e-5
 _OUTSIDE = 1e10
-_MOST_STEPS = 200
+_MOST_STEPS = 50
+_ALIGNED = 1e-6  # 1 - the cosine: the value is then right to a millionth of half the width
 _LARGEST_EXPONENT = 600.0
 
 
@@ -220,6 +222,8 @@ class LikelihoodRegion:
         start: Array = np.linalg.solve(turn, self._nudge()).astype(np.float64)
         try:
             unit = abs(reach(start)[0]) or 1.0
+            if not len(start):
+                return Limit(value=sign * -reach(start)[0] * unit)
             found = optimize.minimize(
                 reach,
                 start,
@@ -272,14 +276,16 @@ class LikelihoodRegion:
         for start in self._starts(value_at, room_at, turn, first):
             try:
                 place, trouble = _constrained_maximum(value_at, room_at, start)
-                value, room = sign * value_at(place)[0], room_at(place)[0]
+                value, slope = value_at(place)
+                room, room_slope = room_at(place)
             except (NotPositiveDefiniteError, StatisticsError, np.linalg.LinAlgError):
                 reasons.append("the likelihood has no value on the way")
                 continue
-            ended = ends_at is not None and sign * value >= sign * ends_at
-            if (ended and room > -_ON_THE_BORDER) or (not trouble and abs(room) < _ON_THE_BORDER):
-                return Limit(value=value)
-            reasons.append(trouble or "it stopped inside the region")
+            ended = ends_at is not None and value >= sign * ends_at and room > -_ON_THE_BORDER
+            reached = not trouble or _are_opposed(slope, room_slope)
+            if ended or (reached and abs(room) < _ON_THE_BORDER):
+                return Limit(value=sign * value)
+            reasons.append(trouble or "it stopped short of the limit")
         return Limit(value=None, reason=_failure(reasons[-1]))
 
     def _starts(
@@ -334,6 +340,14 @@ def _curvature(fit: LinearFit, minimum: Point) -> Array:
     return result
 
 
+class _ReachedError(Exception):
+    """The search is where it should end."""
+
+    def __init__(self, place: Array) -> None:
+        super().__init__()
+        self.place = place
+
+
 def _constrained_maximum(
     value_at: Callable[[Array], Value], room_at: Callable[[Array], Value], start: Array
 ) -> tuple[Array, str | None]:
@@ -345,6 +359,9 @@ def _constrained_maximum(
         if key not in known:
             known.clear()
             known[key] = room_at(position)
+            room_left, room_slope = known[key]
+            if abs(room_left) < _CLOSE and _are_opposed(value_at(position)[1], room_slope):
+                raise _ReachedError(position.copy())
         return known[key]
 
     def loss(position: Array) -> Value:
@@ -356,19 +373,30 @@ def _constrained_maximum(
         "fun": lambda position: room(position)[0],
         "jac": lambda position: room(position)[1],
     }
-    found = optimize.minimize(
-        loss,
-        start,
-        jac=True,
-        method="SLSQP",
-        constraints=inside,
-        options={"ftol": 1e-10, "maxiter": _MOST_STEPS},
-    )
+    try:
+        found = optimize.minimize(
+            loss,
+            start,
+            jac=True,
+            method="SLSQP",
+            constraints=inside,
+            options={"ftol": 1e-9, "maxiter": _MOST_STEPS},
+        )
+    except _ReachedError as reached:  # SLSQP would go on until rounding stops it
+        return reached.place, None
     return np.asarray(found.x), None if found.success else str(found.message)
+
+
+def _are_opposed(slope: Array, room_slope: Array) -> bool:
+    """Whether a value can only grow where the room shrinks: the condition for a maximum."""
+    lengths = float(np.linalg.norm(slope) * np.linalg.norm(room_slope))
+    return lengths > 0.0 and float(slope @ room_slope) < -lengths * (1.0 - _ALIGNED)
 
 
 def _whitening(curvature: Array) -> Array:
     """From coordinates in which the deviance rises by the squared length."""
+    if not len(curvature):
+        return curvature
     units = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(curvature)), 1e-300))
     sizes, vectors = linalg.eigh(curvature * np.outer(units, units))
     sizes = np.maximum(sizes, _FLATTEST * sizes.max(initial=0.0))

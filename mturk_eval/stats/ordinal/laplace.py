@@ -63,10 +63,11 @@ class LaplaceCriterion:
         self.evaluations += 1
         factors = [term.factor(parameters) for term in layout.terms]
         v1, v2 = self._loadings(factors)
-        information, penalised = self._at_mode(thresholds, beta @ layout.x, v1, v2)
-        value = penalised + 0.5 * information.log_determinant
-        if not np.isfinite(value):
+        found = self._at_mode(thresholds, beta @ layout.x, v1, v2)
+        if found is None:
             return np.inf, np.full(len(parameters), np.nan)
+        information, penalised = found
+        value = penalised + 0.5 * information.log_determinant
         return value, -self._gradient(thresholds, beta, information)
 
     def standardised_effects(self) -> list[tuple[TermLayout, Matrix, NDArray[np.float64]]]:
@@ -148,8 +149,11 @@ class LaplaceCriterion:
 
     def _at_mode(
         self, thresholds: Vector, fixed: Vector, v1: Matrix, v2: Matrix
-    ) -> tuple[Information, float]:
-        """Newton's method for the mode; with the last factor as long as that contracts well."""
+    ) -> tuple[Information, float] | None:
+        """Newton's method for the mode; with the last factor as long as that contracts well.
+
+        None where no answer's probability can be computed: a step too far.
+        """
         layout = self.layout
 
         def penalised(u1: Vector, u2: Vector) -> tuple[float, Vector, Vector]:
@@ -166,6 +170,8 @@ class LaplaceCriterion:
         if not np.isfinite(value):
             u1, u2 = np.zeros_like(u1), np.zeros_like(u2)
             value, slope, weights = penalised(u1, u2)
+            if not np.isfinite(value):
+                return None
         information, fresh, last = self._information, False, np.inf
         for _ in range(_MODE_STEPS):
             if information is None:

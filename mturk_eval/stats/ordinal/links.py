@@ -197,7 +197,7 @@ def _log(p: Vector) -> Vector:
 
 def _spacing_slope(upper: Vector, lower: Vector) -> Vector:
     """d log(1 - e^(l - u)) / du."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore"):
         return np.asarray(1 / np.expm1(upper - lower))
 
 
@@ -211,8 +211,9 @@ def _normal_interval(upper: Vector, lower: Vector) -> tuple[Vector, Vector, Vect
     shrinkage = np.exp(0.5 * (near - far) * (near + far))
     scaled = near_mills - _mills(far) * shrinkage
     bounded = np.maximum(near, -_FURTHEST)
-    log_p = np.log(scaled) - 0.5 * bounded * bounded - _HALF_LOG_2PI
-    near_hazard, far_hazard = 1 / scaled, shrinkage / scaled
+    with np.errstate(divide="ignore", invalid="ignore"):  # limits that rounding made equal
+        log_p = np.log(scaled) - 0.5 * bounded * bounded - _HALF_LOG_2PI
+        near_hazard, far_hazard = 1 / scaled, shrinkage / scaled
     hazard_upper = np.where(reflected, near_hazard, far_hazard)
     hazard_lower = np.where(reflected, far_hazard, near_hazard)
     return log_p, hazard_upper, hazard_lower, upper, lower

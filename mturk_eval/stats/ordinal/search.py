@@ -21,7 +21,8 @@ _EM_STEPS = 2
 _BFGS_STEPS = 200
 _SEARCHED = 1e-7  # decrement at which BFGS hands over
 _POLISHED = 1e-12
-_POLISHING_STEPS = 5
+_EXACT_CURVATURES = 3
+_FAR_BELOW_AN_ERROR = 1e-6  # of the squared distance in standard errors
 _DIFFERENCE = 2e-3  # of a standard error
 _DEFINITE = 1e-13
 _SUFFICIENT = 1e-4
@@ -77,13 +78,13 @@ def quasi_newton(
     return _bfgs(criterion, point)
 
 
-def _bfgs(criterion: Criterion, point: Point) -> Point:
+def _bfgs(criterion: Criterion, point: Point, *, tolerance: float = _SEARCHED) -> Point:
     x, value, gradient = point.parameters, point.value, point.gradient
     inverse, decrement = point.inverse_hessian, np.inf
     for _ in range(_BFGS_STEPS):
         step = -inverse @ gradient
         decrement = float(-gradient @ step)
-        if decrement < _SEARCHED:
+        if decrement < tolerance:
             break
         found = _backtrack(criterion, x, value, gradient, step)
         if found is None:
@@ -131,44 +132,34 @@ def continue_from(
 
 
 def polish(criterion: LaplaceCriterion, point: Point) -> Point:
-    """Newton steps with the exact curvature, which is that of the standard errors.
+    """Go on with the exact curvature, which is that of the standard errors.
 
-    The curvature is not taken anew after a step, as such steps are far below a standard error.
+    It is taken anew only after steps that are not far below a standard error.
     """
     live = np.setdiff1d(
         np.arange(len(point.parameters)), criterion.flat_directions(point.parameters)
     )
     sizes = np.sqrt(np.maximum(np.diag(point.inverse_hessian)[live], 0.0))
-    hessian = curvature_by_differences(
-        criterion.value_and_gradient,
-        point.parameters,
-        live,
-        np.clip(_DIFFERENCE * sizes, 1e-6, 1e-2),
-    )
-    inverse_live, condition = _inverse(hessian)
-    inverse = np.zeros_like(point.inverse_hessian)
-    inverse[np.ix_(live, live)] = inverse_live
-    parameters = point.parameters
-    value, gradient = criterion.value_and_gradient(parameters)
-    decrement = np.inf
-    for _ in range(_POLISHING_STEPS if np.isfinite(condition) else 0):
-        step = -inverse @ gradient
-        decrement = float(-gradient @ step)
-        if decrement < _POLISHED:
+    for _ in range(_EXACT_CURVATURES):
+        hessian = curvature_by_differences(
+            criterion.value_and_gradient,
+            point.parameters,
+            live,
+            np.clip(_DIFFERENCE * sizes, 1e-6, 1e-2),
+        )
+        inverse_live, condition = _inverse(hessian)
+        inverse = np.zeros_like(point.inverse_hessian)
+        inverse[np.ix_(live, live)] = inverse_live
+        value, gradient = criterion.value_and_gradient(point.parameters)
+        start = replace(point, value=value, gradient=gradient, inverse_hessian=inverse)
+        if not np.isfinite(condition):
+            return replace(start, decrement=np.inf, condition=condition)
+        point = _bfgs(criterion.value_and_gradient, start, tolerance=_POLISHED)
+        point = replace(point, inverse_hessian=inverse, condition=condition)
+        moved = (point.parameters - start.parameters)[live]
+        if float(moved @ hessian @ moved) < _FAR_BELOW_AN_ERROR:
             break
-        new_value, new_gradient = criterion.value_and_gradient(parameters + step)
-        if not new_value <= value + 1e-11 * abs(value):
-            value, gradient = criterion.value_and_gradient(parameters)
-            break
-        parameters, value, gradient = parameters + step, new_value, new_gradient
-    return Point(
-        parameters=parameters,
-        value=value,
-        gradient=gradient,
-        inverse_hessian=inverse,
-        decrement=decrement,
-        condition=condition,
-    )
+    return point
 
 
 def _inverse(hessian: Matrix) -> tuple[Matrix, float]:

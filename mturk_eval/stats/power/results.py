@@ -107,9 +107,10 @@ class PowerResult:
             "raters": self.design.raters,
             "ratings_per_cell": self.design.ratings_per_cell,
             "n_observations": self.design.n_observations,
+            "formula": self.formula,
             **simulated,
             "n_failed": self.n_failed,
-            **{f"formula_{name}": number(value) for name, value in planned.items()},
+            **{f"planned_{name}": number(value) for name, value in planned.items()},
             "images_needed": self.images_needed,
         }
 
@@ -121,7 +122,8 @@ class PowerResult:
 def power_document(results: Sequence[PowerResult]) -> Document:
     """The JSON object of ``mturk-eval power --json``: one row per design, all under one truth.
 
-    ``n_observations`` counts the ratings that were simulated for all rows.
+    ``n_observations`` counts the ratings that were simulated for all rows; ``planned_…`` is by
+    formula, the rest of a row by simulation.
     """
     first = results[0]
     return {
@@ -129,7 +131,6 @@ def power_document(results: Sequence[PowerResult]) -> Document:
         "n_observations": sum(result.design.n_observations * result.studies for result in results),
         "generalises_to": list(first.generalises_to),
         "warnings": list(dict.fromkeys(w for result in results for w in result.warnings)),
-        "formula": first.formula,
         "test": "t, Satterthwaite, two-sided",
         "alpha": first.alpha,
         "studies": first.studies,

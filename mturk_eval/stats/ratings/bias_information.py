@@ -65,7 +65,9 @@ class Information:
         # The constant direction has information 0: add it at the others' scale, then take it out.
         level = float(np.trace(information)) / design.n_stimuli
         # numpy's, as all else here: numpy's and scipy's threads fight where both are used.
-        inverse = np.linalg.inv(information + level / design.n_stimuli)
+        inverse = np.linalg.inv(information + level / design.n_stimuli).astype(
+            np.float64, copy=False
+        )
         inverse -= 1.0 / (level * design.n_stimuli)
         from_scores = np.empty(len(precision))
         step = max(1, _ENTRIES_AT_ONCE // design.n_stimuli)

@@ -59,7 +59,7 @@ def reference_fit(name: str, number: int) -> ReferenceFit:
         random_block(
             group.replace("worker", "rater"),
             table,
-            slope if "1" != inside.strip() else {"(Intercept)": np.ones(len(table))},
+            slope if inside.strip() != "1" else {"(Intercept)": np.ones(len(table))},
             correlated=bar == "|",
         )
         for inside, bar, group in _BAR.findall(r["formula"].replace(" ", ""))
@@ -119,4 +119,4 @@ def _columns(
 
 
 def _is(column: pd.Series[str], value: str) -> Array:
-    return (column == value).to_numpy(np.float64)
+    return np.where(column == value, 1.0, 0.0)

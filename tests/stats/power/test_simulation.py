@@ -94,7 +94,7 @@ def test_what_the_document_says(result: PowerResult) -> None:
     assert document["truth"]["slope_sd"] == 1.88
     (row,) = document["rows"]
     assert (row["images"], row["n_observations"], row["images_needed"]) == (13, 520, 35)
-    assert row["formula_power"] == pytest.approx(0.37, abs=0.001)
+    assert row["planned_power"] == pytest.approx(0.37, abs=0.001)
 
 
 def test_designs_share_one_document() -> None:
