@@ -260,6 +260,8 @@ def _check_options(model: str, recipe: Recipe, given: dict[str, Any], data: Path
             raise typer.BadParameter(
                 f"{_flag(name)} {value}: with --model {model} it is {_either(known)}."
             )
+    if recipe.of_votes and "scale" in given:
+        raise typer.BadParameter(f"--scale means nothing to --model {model}: votes have none.")
     for name in recipe.required:
         if name not in given:
             raise typer.BadParameter(f"--model {model} needs {_flag(name)}.")

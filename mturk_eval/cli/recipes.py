@@ -27,13 +27,14 @@ class Recipe:
     """How one model is run.
 
     ``options`` are those of `analyze` that mean something to it, beside the ones all models share;
-    ``choices`` the values of an option where models differ in them.
+    ``choices`` the values of an option where models differ in them. Votes have no scale.
     """
 
     run: Callable[[Answers, str | None, Options], Analysis]
     options: tuple[str, ...]
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    of_votes: bool = False
 
 
 def _mos(answers: Answers, by: str | None, options: Options) -> Analysis:
@@ -197,6 +198,7 @@ RECIPES: Mapping[str, Recipe] = {
     "ordinal": Recipe(run=_ordinal, options=("formula", "link", "reference", "contrasts")),
     "bradley-terry": Recipe(
         run=partial(_scores, "bradley-terry"),
+        of_votes=True,
         options=_SCORES,
         choices={
             "unit": _UNITS,
@@ -206,6 +208,7 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "thurstone": Recipe(
         run=partial(_scores, "thurstone"),
+        of_votes=True,
         options=_SCORES,
         choices={
             "unit": _UNITS,
@@ -214,9 +217,9 @@ RECIPES: Mapping[str, Recipe] = {
         },
     ),
     "tournament": Recipe(
-        run=_tournament, options=("unit", *_BOOTSTRAP), choices={"unit": ("rater", "image", "both")}
+        run=_tournament, of_votes=True, options=("unit", *_BOOTSTRAP), choices={"unit": ("rater", "image", "both")}
     ),
-    "rater-reliability": Recipe(run=_rater_reliability, options=()),
+    "rater-reliability": Recipe(run=_rater_reliability, of_votes=True, options=()),
     "reliability": Recipe(
         run=_reliability,
         options=("answers", *_BOOTSTRAP),

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scipy.linalg import blas
 
 from mturk_eval.stats.mixed.deviance import Point
-from mturk_eval.stats.mixed.equations import mirrored
 from mturk_eval.stats.mixed.parametrisation import Parametrisation
 
 Array = NDArray[np.float64]
@@ -78,18 +77,22 @@ def _trace_products(point: Point, directions: Directions) -> Array:
     _add_own(result, point, directions, own, keep)
     if not sums.n_rest:
         return result
-    inverse = mirrored(point.equations.rest_inverse())
-    precision, left = point.equations.rest_precision()
-    _add_rest(result, point, directions, rest, precision)
+    _add_rest(result, point, directions, rest)
+    inverse = point.equations.full_rest_inverse()
     turned = []
     for i in own:
         weights = keep @ directions[i][1] @ keep.swapaxes(1, 2)
         gram = sums.gram.weighted(weights)
         turned.append(blas.dsymm(1.0, gram, inverse, side=1, lower=1))  # N C_i
-        _add_mixed(result, point, directions, (i, rest), (gram, turned[-1], left))
+        shares = point.equations.rest_shares(gram, turned[-1])
+        for j in rest:
+            block, direction = directions[j]
+            share = float(np.vdot(shares[sums.rest.index(block)], direction))
+            result[i, j] += share
+            result[j, i] += share
     for a, i in enumerate(own):
         for b, j in enumerate(own):
-            result[i, j] += float(np.vdot(turned[a], turned[b].T))
+            result[i, j] += float(np.einsum("ij,ji->", turned[a], turned[b]))
     return result
 
 
@@ -108,9 +111,7 @@ def _add_own(
             result[i, j] += float(straight - crossed)
 
 
-def _add_rest(
-    result: Array, point: Point, directions: Directions, rest: Sequence[int], precision: Array
-) -> None:
+def _add_rest(result: Array, point: Point, directions: Directions, rest: Sequence[int]) -> None:
     """Both directions in rest blocks: sums of products of the entries of Z'V^-1Z."""
     sums = point.deviance.sums
     products: dict[tuple[int, int], Array] = {}
@@ -118,47 +119,7 @@ def _add_rest(
         for j in rest:
             pair = sums.rest.index(directions[i][0]), sums.rest.index(directions[j][0])
             if pair not in products:
-                products[pair] = _segment_products(
-                    precision, sums.segments(pair[0]), sums.segments(pair[1])
-                )
+                products[pair] = point.equations.rest_products(*pair)
             result[i, j] = np.einsum(
                 "stuv,su,tv->", products[pair], directions[i][1], directions[j][1]
             )
-
-
-def _segment_products(matrix: Array, rows: Sequence[slice], columns: Sequence[slice]) -> Array:
-    """Inner products of the blocks (s, t) and (u, v) of a matrix, shape (K, M, K, M)."""
-    blocks = [matrix[row, column] for row in rows for column in columns]
-    result = np.empty((len(blocks), len(blocks)))
-    for a, one in enumerate(blocks):
-        for b, two in enumerate(blocks[: a + 1]):
-            result[a, b] = result[b, a] = float(np.einsum("ij,ij->", one, two))
-    k, m = len(rows), len(columns)
-    return result.reshape(k, m, k, m)
-
-
-def _add_mixed(
-    result: Array,
-    point: Point,
-    directions: Directions,
-    which: tuple[int, Sequence[int]],
-    matrices: tuple[Array, Array, Array],
-) -> None:
-    """One direction in the eliminated block, the others in rest blocks.
-
-    With H = I - C N the trace is that of ``H C_i H' (I x D_j)``.
-    """
-    sums = point.deviance.sums
-    (i, rest), (gram, turned, left) = which, matrices
-    # H C_i = C_i - C (N C_i); by G^-1 N C_i no product is needed where G is regular
-    moved = point.equations.rest_left_times(gram, turned)
-    for j in rest:
-        block, direction = directions[j]
-        segments = sums.segments(sums.rest.index(block))
-        value = 0.0
-        for a, one in enumerate(segments):
-            for b, two in enumerate(segments):
-                if direction[a, b] != 0.0:
-                    value += direction[a, b] * float(np.einsum("ij,ij->", moved[one], left[two]))
-        result[i, j] += value
-        result[j, i] += value

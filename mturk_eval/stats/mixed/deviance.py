@@ -94,9 +94,7 @@ class Point:
         self.equations = MixedEquations(sums, factors)
         self._data = self.equations.solve(sums.own_data, sums.rest_data)
         own, rest = self._data
-        remaining = (
-            sums.data - np.tensordot(sums.own_data, own, ([0, 1], [0, 1])) - sums.rest_data.T @ rest
-        )
+        remaining = sums.data - _inner(sums.own_data, own) - sums.rest_data.T @ rest
         self._root, log_determinant = _fixed_root(remaining[:p, :p])
         degrees = deviance.degrees_of_freedom
         half = self._root @ remaining[:p, p]
@@ -254,13 +252,13 @@ class Point:
         first, second = self.equations.times(flat_own, flat_rest)
         solved = self.equations.solve(first, second)
         inner = (
-            np.tensordot(flat_own, first, ([0, 1], [0, 1]))
+            _inner(flat_own, first)
             + flat_rest.T @ second
-            - np.tensordot(first, solved[0], ([0, 1], [0, 1]))
+            - _inner(first, solved[0])
             - second.T @ solved[1]
         )
         fixed_own, fixed_rest = (score[..., :p] for score in self.scores)
-        with_fixed = np.tensordot(fixed_own, flat_own, ([0, 1], [0, 1])) + fixed_rest.T @ flat_rest
+        with_fixed = _inner(fixed_own, flat_own) + fixed_rest.T @ flat_rest
         r = len(directions)
         return inner.reshape(r, width, r, width), with_fixed.reshape(p, r, width)
 
@@ -284,3 +282,13 @@ def _fixed_root(gram: Array) -> tuple[Array, float]:
     except np.linalg.LinAlgError as error:
         raise NotPositiveDefiniteError from error
     return np.linalg.inv(root), 2.0 * float(np.log(np.diag(root)).sum())
+
+
+def _inner(one: Array, two: Array) -> Array:
+    """``sum_w A_w' B_w`` for arrays of shape (L, K, m)."""
+    rows = one.shape[0] * one.shape[1]
+    return (
+        np.asarray(one.reshape(rows, -1).T @ two.reshape(rows, -1))
+        if rows
+        else (np.zeros((one.shape[2], two.shape[2])))
+    )

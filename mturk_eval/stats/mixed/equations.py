@@ -87,19 +87,28 @@ class MixedEquations:
         """The rest block of N, shape (q, q), valid in the lower triangle."""
         return np.zeros((0, 0)) if self._rest is None else self._rest.inverse()
 
+    def full_rest_inverse(self) -> Array:
+        """The same, valid throughout."""
+        return np.zeros((0, 0)) if self._rest is None else self._rest.full_inverse()
+
     def rest_traces(self) -> list[Array]:
         """Per rest block the sum over its levels of the diagonal blocks of Z'V^-1Z."""
         return [] if self._rest is None else self._rest.traces()
 
-    def rest_precision(self) -> tuple[Array, Array]:
-        """Z'V^-1Z of the rest, and ``I - C N``, C being the complement; both full (q, q)."""
-        if self._rest is None:
-            return np.zeros((0, 0)), np.zeros((0, 0))
-        return self._rest.precision()
+    def rest_products(self, one: int, two: int) -> Array:
+        """Inner products of the blocks of Z'V^-1Z between two rest blocks, (K, M, K, M).
 
-    def rest_left_times(self, matrix: Array, turned: Array) -> Array:
-        """``(I - C N) @ matrix``, given ``turned = N @ matrix``."""
-        return turned if self._rest is None else self._rest.left_times(matrix, turned)
+        Entry (s, t, u, v) is that of the levels' matrix of terms s and t with that of u and v.
+        """
+        return np.zeros((0, 0, 0, 0)) if self._rest is None else self._rest.products(one, two)
+
+    def rest_shares(self, gram: Array, turned: Array) -> list[Array]:
+        """Per rest block the diagonal blocks, summed over levels, of ``H gram H'``.
+
+        H is I - C N, C being the complement. ``gram`` is symmetric, of shape (q, q), its lower
+        triangle being read, and ``turned`` is ``N @ gram``.
+        """
+        return [] if self._rest is None else self._rest.shares(gram, turned)
 
 
 def _eliminated_inverse(own: Array, factor: Array) -> tuple[Array, float]:
@@ -171,6 +180,7 @@ class _RestByPrecision:
             self.log_determinant += levels * 2.0 * float(np.log(abs(np.linalg.det(factor))))
         self._root, log_determinant = _cholesky(complement)
         self._inverse: Array | None = None
+        self._is_full = False
         self.log_determinant += log_determinant
 
     def solve(self, right: Array) -> Array:
@@ -195,24 +205,35 @@ class _RestByPrecision:
             result.append(levels * precision - precision @ within @ precision)
         return result
 
-    def precision(self) -> tuple[Array, Array]:
-        inverse = mirrored(self.inverse())
-        left = self._scaled(inverse)  # G^-1 N = I - C N
-        both = self._scaled(left.T)
-        np.negative(both, out=both)
+    def full_inverse(self) -> Array:
+        if not self._is_full:
+            self._is_full = True
+            return mirrored(self.inverse())
+        return self.inverse()
+
+    def products(self, one: int, two: int) -> Array:
+        # Z'V^-1Z = G^-1 - G^-1 N G^-1, so that inner products of N are enough
+        inverse = self.full_inverse()
+        rows, columns = self._sums.segments(one), self._sums.segments(two)
+        left, right = self._precisions[one], self._precisions[two]
+        result = _segment_products(inverse, rows, columns)
+        result = np.einsum("sx,ty,xyzw,uz,vw->stuv", left, right, result, left, right)
+        if one == two:
+            own = left @ _segment_traces(inverse, rows) @ left
+            levels = rows[0].stop - rows[0].start
+            crossed = np.einsum("st,uv->stuv", left, own)
+            result += levels * np.einsum("st,uv->stuv", left, left)
+            result -= crossed + crossed.transpose(2, 3, 0, 1)
+        return np.asarray(result)
+
+    def shares(self, gram: Array, turned: Array) -> list[Array]:
+        del gram  # H = G^-1 N
+        inverse = self.full_inverse()
+        result = []
         for place, precision in enumerate(self._precisions):
-            segments = self._sums.segments(place)
-            for a, rows in enumerate(segments):
-                for b, columns in enumerate(segments):
-                    np.einsum("ii->i", both[rows, columns])[:] += precision[a, b]
-        return both, left
-
-    def left_times(self, matrix: Array, turned: Array) -> Array:
-        del matrix  # I - C N = G^-1 N
-        return self._scaled(turned)
-
-    def _scaled(self, matrix: Array) -> Array:
-        return _times_blocks(self._sums, self._precisions, matrix)
+            own = _segment_inner(turned, inverse, self._sums.segments(place))
+            result.append(precision @ own @ precision)
+        return result
 
 
 class _RestByFactor:
@@ -246,26 +267,25 @@ class _RestByFactor:
 
     def traces(self) -> list[Array]:
         left = self._left()
-        result = []
-        for place in range(len(self._factors)):
-            segments = self._sums.segments(place)
-            result.append(
-                np.array(
-                    [
-                        [float(np.vdot(left[a], self._complement[b])) for b in segments]
-                        for a in segments
-                    ]
-                )
-            )
-        return result
+        return [
+            _segment_inner(left, self._complement, self._sums.segments(place))
+            for place in range(len(self._factors))
+        ]
 
-    def precision(self) -> tuple[Array, Array]:
+    def full_inverse(self) -> Array:
+        return self.inverse()
+
+    def products(self, one: int, two: int) -> Array:
+        precision = blas.dgemm(1.0, self._left(), self._complement)  # C - C N C
+        return _segment_products(precision, self._sums.segments(one), self._sums.segments(two))
+
+    def shares(self, gram: Array, turned: Array) -> list[Array]:
+        moved = mirrored(gram) - blas.dsymm(1.0, self._complement, turned, lower=1)
         left = self._left()
-        return blas.dgemm(1.0, left, self._complement), left
-
-    def left_times(self, matrix: Array, turned: Array) -> Array:
-        product: Array = blas.dsymm(1.0, self._complement, turned, lower=1)
-        return mirrored(matrix) - product
+        return [
+            _segment_inner(moved, left, self._sums.segments(place))
+            for place in range(len(self._factors))
+        ]
 
     def _left(self) -> Array:
         left: Array = blas.dsymm(-1.0, self._complement, self.inverse(), lower=1)
@@ -285,6 +305,24 @@ def _segment_traces(matrix: Array, segments: Sequence[slice]) -> Array:
         for b, columns in enumerate(segments[: a + 1]):
             result[a, b] = result[b, a] = np.trace(matrix[rows, columns])
     return result
+
+
+def _segment_inner(one: Array, two: Array, segments: Sequence[slice]) -> Array:
+    """Inner products of the rows of two matrices' segments, shape (K, K)."""
+    return np.array(
+        [[float(np.einsum("ij,ij->", one[a], two[b])) for b in segments] for a in segments]
+    )
+
+
+def _segment_products(matrix: Array, rows: Sequence[slice], columns: Sequence[slice]) -> Array:
+    """Inner products of the blocks (s, t) and (u, v) of a matrix, shape (K, M, K, M)."""
+    blocks = [matrix[row, column] for row in rows for column in columns]
+    result = np.empty((len(blocks), len(blocks)))
+    for a, one in enumerate(blocks):
+        for b, two in enumerate(blocks[: a + 1]):
+            result[a, b] = result[b, a] = float(np.einsum("ij,ij->", one, two))
+    k, m = len(rows), len(columns)
+    return result.reshape(k, m, k, m)
 
 
 def _times_blocks(sums: CrossProducts, blocks: Sequence[Array], matrix: Array) -> Array:

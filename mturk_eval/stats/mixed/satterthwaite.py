@@ -171,10 +171,12 @@ def _inverse_without_flat(hessian: Array) -> Array:
 def _denominator_df(each: Array) -> float:
     """One number of degrees of freedom for independent t values [2]_.
 
-    Where the numbers are equal, so is theirs; a t of 2 or fewer degrees has no finite variance.
+    Where the numbers are equal, so is theirs; 2 where a t has 2 or fewer degrees, and so no finite
+    variance.
     """
     if np.ptp(each) < 1e-8 * each.mean():
         return float(each.mean())
-    expected = float((each[each > 2] / (each[each > 2] - 2)).sum())
-    count = len(each)
-    return 2.0 if expected <= count else 2.0 * expected / (expected - count)
+    if (each <= 2).any():
+        return 2.0
+    expected = float((each / (each - 2)).sum())
+    return 2.0 * expected / (expected - len(each))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mturk_eval.stats.ordinal.factors import without_pivot
 from mturk_eval.stats.ordinal.fit import RandomTermFit
@@ -22,17 +23,23 @@ def at_the_boundary(criterion: LaplaceCriterion, point: Point) -> Point:
     A search along the square root of a variance approaches zero without reaching it.
     """
     for term in criterion.layout.terms:
-        pivots = np.abs(np.diag(term.factor(point.parameters)))
-        for place in np.argsort(pivots):
-            if not 0 < pivots[place] < _SMALL_PIVOT:
-                continue
-            reduced = without_pivot(term.factor(point.parameters), int(place))
+        tried: set[int] = set()
+        while (place := _smallest_pivot(term.factor(point.parameters), tried)) is not None:
+            tried.add(place)
+            reduced = without_pivot(term.factor(point.parameters), place)
             parameters = point.parameters.copy()
             parameters[term.start : term.start + len(term.rows)] = reduced[term.rows, term.cols]
             value, gradient = criterion.value_and_gradient(parameters)
             if value <= point.value + _NEGLIGIBLE:
                 point = continue_from(criterion, point, parameters, value, gradient)
     return point
+
+
+def _smallest_pivot(factor: NDArray[np.float64], tried: Set[int]) -> int | None:
+    """Place of the smallest diagonal entry that is small but not zero, and was not tried."""
+    pivots = np.abs(np.diag(factor))
+    places = [int(p) for p in np.argsort(pivots) if 0 < pivots[p] < _SMALL_PIVOT]
+    return next((place for place in places if place not in tried), None)
 
 
 def boundary_warnings(random: Sequence[RandomTermFit]) -> list[str]:

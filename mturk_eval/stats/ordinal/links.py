@@ -141,8 +141,9 @@ class Probit:
     def slopes(self, upper: Vector, lower: Vector) -> tuple[Vector, Vector, Vector]:
         """log p with its first two derivatives by eta."""
         log_p, hazard_upper, hazard_lower, upper, lower = _normal_interval(upper, lower)
-        first = hazard_upper - hazard_lower
-        return log_p, -first, lower * hazard_lower - upper * hazard_upper - first * first
+        with np.errstate(invalid="ignore"):  # where log p is -inf
+            first = hazard_upper - hazard_lower
+            return log_p, -first, lower * hazard_lower - upper * hazard_upper - first * first
 
     def terms(self, upper: Vector, lower: Vector) -> IntervalTerms:
         """log p with all derivatives the Laplace gradient takes."""

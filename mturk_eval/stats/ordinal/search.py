@@ -126,8 +126,13 @@ def maximise(criterion: LaplaceCriterion, location: Vector) -> Point:
 def continue_from(
     criterion: LaplaceCriterion, point: Point, parameters: Vector, value: float, gradient: Vector
 ) -> Point:
-    """Go on with BFGS near the point where it stopped."""
-    moved = replace(point, parameters=parameters, value=value, gradient=gradient)
+    """Go on with BFGS near the point where it stopped, without flat directions."""
+    flat = criterion.flat_directions(parameters)
+    inverse = point.inverse_hessian.copy()
+    inverse[flat, :] = inverse[:, flat] = 0.0
+    moved = replace(
+        point, parameters=parameters, value=value, gradient=gradient, inverse_hessian=inverse
+    )
     return _bfgs(criterion.value_and_gradient, moved)
 
 

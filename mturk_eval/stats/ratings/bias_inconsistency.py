@@ -26,7 +26,7 @@ Estimation = Literal["ml", "reml"]
 class StimulusScore:
     """The score of one image x method (x rate) on the rating scale; the raters' mean bias is 0.
 
-    ``std_error`` is of the maximum likelihood; ``residual_std_error`` is the standard deviation of
+    ``std_error`` is from the likelihood's information; ``residual_std_error`` is the standard deviation of
     the ratings less their raters' biases, unweighted, over the root of their number.
     """
 
@@ -64,7 +64,10 @@ class RaterTraits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BiasInconsistency:
-    """Maximum likelihood scores of stimuli, with biases and inconsistencies of raters."""
+    """Scores of stimuli, with biases and inconsistencies of raters.
+
+    ``log_likelihood`` is that of the ratings at the estimates, whichever the ``estimation``.
+    """
 
     rows: tuple[StimulusScore, ...]
     raters: tuple[RaterTraits, ...]
@@ -161,7 +164,8 @@ def bias_inconsistency(
     ------
     StatisticsError
         If raters and stimuli fall into parts that share no rater (so that biases and scores
-        cannot be told apart), all ratings fit exactly, or there is no convergence.
+        cannot be told apart), all ratings fit exactly, there is no convergence, or ``reml`` is
+        asked of more than 2,000 stimuli.
     InvalidInputError
         If ``ci_level`` is not between 0 and 1.
 

@@ -62,8 +62,8 @@ def fit(
     if restricted and n_stimuli > _MOST_STIMULI_RESTRICTED:
         raise StatisticsError(
             f"{n_stimuli:,} stimuli are too many for restricted maximum likelihood (at most "
-            f"{_MOST_STIMULI_RESTRICTED:,}). Use plain maximum likelihood; with so many stimuli "
-            "the two differ little."
+            f"{_MOST_STIMULI_RESTRICTED:,}). Fit parts of the study, or use plain maximum "
+            "likelihood (ml)."
         )
     model = _Model.of(values, stimulus, rater, n_stimuli, n_raters)
     scores, biases, free, iterations = (_maximise_restricted if restricted else _maximise)(model)

@@ -30,6 +30,8 @@ class MeanSquares:
         by_stimulus, by_rater = centred.mean(axis=1), centred.mean(axis=0)
         interaction = centred - by_stimulus[:, None] - by_rater
         of_raters, of_error = n * float(by_rater @ by_rater), float((interaction**2).sum())
+        nothing = 1e-26 * float((table**2).sum())  # what rounding leaves of a perfect agreement
+        of_raters, of_error = (0.0 if part <= nothing else part for part in (of_raters, of_error))
         return cls(
             n_stimuli=n,
             n_raters=k,

@@ -161,7 +161,7 @@ def _disagreement(
         within = (answers**2 - squares) / (answers - 1.0)
         return drawn @ within, total**2 - (totals**2).sum(axis=1)
     if level == "interval":
-        score = values - float(totals.sum(axis=0) @ values / totals.sum())
+        score = values - float(values.mean())
         within = 2.0 * (answers * (counts @ score**2) - (counts @ score) ** 2) / (answers - 1.0)
         return drawn @ within, 2.0 * (total * (totals @ score**2) - (totals @ score) ** 2)
     if level == "ordinal":

@@ -32,7 +32,7 @@ def _model(
 ) -> tuple[Array, Array, list[RandomBlock]]:
     """``rating ~ method + (1 + method | image) + (1 | rater)``."""
     columns: dict[str, Array] = {"(Intercept)": np.ones(len(study))}
-    fixed = columns | {"methodb": (study["method"] == "b").to_numpy(np.float64)}
+    fixed = columns | {"methodb": np.where(study["method"] == "b", 1.0, 0.0)}
     blocks = [
         random_block("image", study, fixed if slopes else columns, correlated=correlated),
         random_block("rater", study, columns),

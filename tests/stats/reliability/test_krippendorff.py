@@ -63,7 +63,7 @@ def test_krippendorff_s_example(level: Level, alpha: float) -> None:
 )
 def test_a_balanced_study_equals_the_krippendorff_package(level: Level, alpha: float) -> None:
     study = reference_table("sim_balanced").query("method == 'a'")
-    units = study.groupby("image").ngroup().to_numpy(np.int64)
+    units = np.asarray(study.groupby("image").ngroup(), dtype=np.int64)
     counts = count_values(units, study["rating"].to_numpy(np.float64))
     assert krippendorff_alpha(counts, level) == pytest.approx(alpha, abs=1e-9)
 
@@ -79,7 +79,7 @@ def test_a_balanced_study_equals_the_krippendorff_package(level: Level, alpha: f
 )
 def test_an_unbalanced_study_equals_the_krippendorff_package(level: Level, alpha: float) -> None:
     study = reference_table("sim_unbalanced")
-    units = study.groupby(["image", "method"]).ngroup().to_numpy(np.int64)
+    units = np.asarray(study.groupby(["image", "method"]).ngroup(), dtype=np.int64)
     counts = count_values(units, study["rating"].to_numpy(np.float64))
     assert krippendorff_alpha(counts, level) == pytest.approx(alpha, abs=1e-9)
 
@@ -136,7 +136,7 @@ def test_alpha_is_its_definition(rows: list[list[float]], level: Level) -> None:
 @settings(max_examples=40, deadline=None)
 def test_weights_repeat_units(rows: list[list[float]], level: Level, seed: int) -> None:
     table = np.array(rows).T
-    weights = np.random.default_rng(seed).integers(0, 3, table.shape[1])
+    weights = np.random.default_rng(seed).integers(0, 3, size=(table.shape[1],))
     replicate = alpha_replicates(_counts(table), level, weights[None, :].astype(float))[0]
     repeated = np.repeat(table, weights, axis=1)
     try:
