@@ -31,22 +31,25 @@ The paper does not report it. A quarter is a usual value for ratings on ten poin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One picture of the study, and what was published of its ratings."""
+    """One picture of the study, with as many ratings of 1, 2, ... 10 as `matching_counts` says."""
 
     image: str
     method: str
-    mean: float
-    std_error: float
+    counts: NDArray[np.int64]
+
+    @property
+    def ratings(self) -> NDArray[np.int64]:
+        """Its ratings in ascending order."""
+        return np.repeat(np.arange(LOWEST, HIGHEST + 1), self.counts)
 
 
 def cells_of(published: pd.DataFrame) -> tuple[Cell, ...]:
-    """The image x method cells of the published table, image by image."""
+    """The image x method cells that match the published table, image by image."""
     return tuple(
         Cell(
             image=str(row["image"]),
             method=method,
-            mean=float(row[f"mean_{method}"]),
-            std_error=float(row[f"std_error_{method}"]),
+            counts=matching_counts(row[f"mean_{method}"], row[f"std_error_{method}"]),
         )
         for row in published.to_dict("records")
         for method in METHODS
@@ -138,70 +141,78 @@ def _largest_entropy(
     return shares(root(gap, [0.0, -0.5]).x)
 
 
-Assignment = Callable[[np.random.Generator, tuple[Cell, ...]], list[NDArray[np.int64]]]
-"""Draws the numbers of the raters of every cell."""
+Assignment = Callable[[np.random.Generator, str], NDArray[np.int64]]
+"""Draws the raters of one cell, by their numbers, for a method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaterDesign:
-    """Who rated what. The paper does not say; these are three ways it may have been."""
+    """Who rated what; ``start`` draws what is fixed for a whole study."""
 
     title: str
     n_raters: int
-    assign: Assignment
+    start: Callable[[np.random.Generator], Assignment]
 
 
-def _all_rate_everything(
-    rng: np.random.Generator, cells: tuple[Cell, ...]
-) -> list[NDArray[np.int64]]:
-    return [np.arange(RATINGS_PER_CELL) for _ in cells]
+def _everyone(rng: np.random.Generator) -> Assignment:
+    return lambda rng, method: np.arange(RATINGS_PER_CELL)
 
 
-def _as_they_come(rng: np.random.Generator, cells: tuple[Cell, ...]) -> list[NDArray[np.int64]]:
-    """Open tasks on a marketplace: whoever is there takes them, some people far more often."""
+def _everyone_of_a_group(rng: np.random.Generator) -> Assignment:
+    return lambda rng, method: np.arange(RATINGS_PER_CELL) + RATINGS_PER_CELL * METHODS.index(method)
+
+
+def _whoever_comes(rng: np.random.Generator) -> Assignment:
+    """As on a marketplace: some people take a task far more often than others."""
     activity = rng.gamma(4.0, size=300)
-    return [
-        rng.choice(300, RATINGS_PER_CELL, replace=False, p=activity / activity.sum()) for _ in cells
-    ]
+    return lambda rng, method: _drawn(rng, activity)
 
 
-def _one_method_each(rng: np.random.Generator, cells: tuple[Cell, ...]) -> list[NDArray[np.int64]]:
-    first = {method: RATINGS_PER_CELL * place for place, method in enumerate(METHODS)}
-    return [first[cell.method] + np.arange(RATINGS_PER_CELL) for cell in cells]
+def _whoever_comes_of_a_group(rng: np.random.Generator) -> Assignment:
+    activity = rng.gamma(4.0, size=300)
+    group = np.arange(300) // 150
+    return lambda rng, method: _drawn(rng, activity * (group == METHODS.index(method)))
+
+
+def _drawn(rng: np.random.Generator, activity: NDArray[np.float64]) -> NDArray[np.int64]:
+    chance = activity / activity.sum()
+    return np.sort(rng.choice(len(chance), RATINGS_PER_CELL, replace=False, p=chance))
 
 
 DESIGNS: Final[Mapping[str, RaterDesign]] = {
     "complete": RaterDesign(
-        title="100 raters, each rates all 26 pictures",
-        n_raters=100,
-        assign=_all_rate_everything,
+        title="100 raters rate all 26 pictures", n_raters=100, start=_everyone
     ),
     "subsets": RaterDesign(
-        title="300 raters, each rates some pictures",
-        n_raters=300,
-        assign=_as_they_come,
+        title="300 raters rate some pictures each", n_raters=300, start=_whoever_comes
     ),
     "split": RaterDesign(
         title="200 raters, 100 for each method",
         n_raters=200,
-        assign=_one_method_each,
+        start=_everyone_of_a_group,
+    ),
+    "split_subsets": RaterDesign(
+        title="300 raters, 150 for each method, rate some pictures each",
+        n_raters=300,
+        start=_whoever_comes_of_a_group,
     ),
 }
+"""The paper does not say who rated what; it may have been any of these."""
 
 
 def matched_ratings(
     cells: tuple[Cell, ...], design: RaterDesign, *, seed: int = 0
 ) -> pd.DataFrame:
-    """One row per rating, as raters of a design may have given it.
+    """One row per rating, as the raters of a design may have given them.
 
     A rater's impression of a picture is the rater's own bias plus noise. Within a cell the raters
     are ranked by impression, and the cell's ratings are handed out in that order: the cell keeps
-    its ratings, and a lenient rater is lenient everywhere.
+    its ratings, and a lenient rater is lenient everywhere. Raters have no preference for a method.
 
     Parameters
     ----------
     cells : tuple of Cell
-        The pictures, with what their ratings must match.
+        The pictures and their ratings.
     design : RaterDesign
         Who rates what.
     seed : int
@@ -214,13 +225,21 @@ def matched_ratings(
     """
     rng = np.random.default_rng(seed)
     bias = rng.normal(0.0, np.sqrt(RATER_SHARE), design.n_raters)
+    raters_of = design.start(rng)
     parts = []
-    for cell, raters in zip(cells, design.assign(rng, cells), strict=True):
-        noise = rng.normal(0.0, np.sqrt(1.0 - RATER_SHARE), len(raters))
-        strict_first = np.sort(raters)[np.argsort(bias[np.sort(raters)] + noise)]
-        counts = matching_counts(cell.mean, cell.std_error, len(raters))
-        rating = np.repeat(np.arange(LOWEST, HIGHEST + 1), counts)
-        names = [f"r{number + 1:03d}" for number in strict_first]
-        part = pd.DataFrame({"rater": names, "image": cell.image, "method": cell.method})
-        parts.append(part.assign(rating=rating).sort_values("rater"))
+    for cell in cells:
+        raters = raters_of(rng, cell.method)
+        impression = bias[raters] + rng.normal(0.0, np.sqrt(1.0 - RATER_SHARE), len(raters))
+        rating = np.empty_like(raters)
+        rating[np.argsort(impression)] = cell.ratings
+        parts.append(
+            pd.DataFrame(
+                {
+                    "rater": [f"r{number + 1:03d}" for number in raters],
+                    "image": cell.image,
+                    "method": cell.method,
+                    "rating": rating,
+                }
+            )
+        )
     return pd.concat(parts, ignore_index=True)

@@ -95,6 +95,11 @@ class MetricEvaluation:
     seed: int
     warnings: tuple[str, ...]
 
+    @property
+    def generalises_to(self) -> tuple[str, ...]:
+        """Images are what is resampled."""
+        return ("images",)
+
     def row(self, metric: str) -> MetricRow:
         """The row of a metric.
 
@@ -113,7 +118,7 @@ class MetricEvaluation:
         return {
             "model": "metric-evaluation",
             "n_observations": self.n_stimuli,
-            "generalises_to": ["images"],
+            "generalises_to": list(self.generalises_to),
             "warnings": list(self.warnings),
             "groups": {"image": self.n_images},
             "ci_method": "percentile bootstrap over images",

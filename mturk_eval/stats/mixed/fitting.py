@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -240,6 +241,7 @@ def fit_linear(
     fixed = np.asarray(fixed, dtype=np.float64)
     for block in blocks:
         _check_levels(block, len(response))
+    _check_repeats(blocks)
     _check_size(blocks)
     data, rotation = rotated(response, fixed)
     coded_blocks = [coded(block) for block in blocks]
@@ -339,6 +341,19 @@ def _check_levels(block: RandomBlock, n: int) -> None:
             + ("its slopes" if per_term > 1 and block.n_levels < n else "the term")
             + " out, or collect several answers per level."
         )
+
+
+def _check_repeats(blocks: Sequence[RandomBlock]) -> None:
+    for one, two in combinations(blocks, 2):
+        if one.group != two.group:
+            continue
+        for a, term in enumerate(one.terms):
+            for b in range(two.n_terms):
+                if np.array_equal(one.columns[:, a], two.columns[:, b]):
+                    raise StatisticsError(
+                        f"The column {term} has two random terms by {one.group}, whose variances "
+                        "cannot be told apart. Keep it in one of them."
+                    )
 
 
 def _rest_size(blocks: Sequence[RandomBlock]) -> int:

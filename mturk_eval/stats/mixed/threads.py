@@ -23,7 +23,7 @@ LARGE_MATRIX = 600
 
 @cache
 def _pools() -> tuple[ThreadpoolController, ThreadpoolController]:
-    """Every BLAS in the process; those of them that are not SciPy's. Finding them takes 1 ms."""
+    """Every BLAS in the process; those of them that are not SciPy's. Finding them takes milliseconds, a limit 0.03 ms."""
     blas = ThreadpoolController().select(user_api="blas")
     scipy_place = Path(scipy.__file__).parent.name
     others = [
@@ -46,8 +46,8 @@ def threads_for(side: int) -> Iterator[None]:
     Examples
     --------
     >>> with threads_for(26):
-    ...     float(np.eye(2).sum())
-    2.0
+    ...     sum([1, 1])
+    2
     """
     everyone, others = _pools()
     with (others if side >= LARGE_MATRIX else everyone).limit(limits=1):

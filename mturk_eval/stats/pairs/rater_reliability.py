@@ -69,12 +69,17 @@ class RaterReliability:
     prior_guessing: tuple[float, float]
     warnings: tuple[str, ...]
 
+    @property
+    def generalises_to(self) -> tuple[str, ...]:
+        """Nothing: a row is about one rater and the votes that were given."""
+        return ()
+
     def document(self) -> Document:
-        """A JSON object in the shape of ``analyze``'s others."""
+        """The JSON object of ``analyze --model rater-reliability --json``."""
         return {
             "model": "rater-reliability",
             "n_observations": sum(row.n_votes + row.golden for row in self.rows),
-            "generalises_to": [],
+            "generalises_to": list(self.generalises_to),
             "warnings": list(self.warnings),
             "ci_method": "highest posterior density, given the scores",
             "ci_level": self.ci_level,

@@ -99,12 +99,17 @@ class TournamentResult:
         """Votes that were counted."""
         return sum(rate.n_votes for rate in self.rates)
 
+    @property
+    def generalises_to(self) -> tuple[str, ...]:
+        """What the intervals speak about."""
+        return GENERALISES_TO[self.unit]
+
     def document(self) -> Document:
         """The JSON object of ``analyze --model tournament --json``."""
         return {
             "model": "tournament",
             "n_observations": self.n_votes,
-            "generalises_to": list(GENERALISES_TO[self.unit]),
+            "generalises_to": list(self.generalises_to),
             "warnings": list(self.warnings),
             "unit": self.unit,
             "ci_method": self.ci_method,

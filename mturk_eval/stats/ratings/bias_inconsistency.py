@@ -26,8 +26,8 @@ Estimation = Literal["ml", "reml"]
 class StimulusScore:
     """The score of one image x method (x rate) on the rating scale; the raters' mean bias is 0.
 
-    ``std_error`` is from the likelihood's information; ``residual_std_error`` is the standard deviation of
-    the ratings less their raters' biases, unweighted, over the root of their number.
+    ``std_error`` is from the likelihood's information; ``residual_std_error`` is the standard
+    deviation of the ratings less their raters' biases, unweighted, over the root of their number.
     """
 
     image: str

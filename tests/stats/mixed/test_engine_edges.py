@@ -245,6 +245,12 @@ def test_dependent_columns_are_refused_by_place_and_term() -> None:
         fit_linear(response, fixed, [block, blocks[1]])
 
 
+def test_a_term_given_twice_is_refused() -> None:
+    response, fixed, blocks = _model(_study(0))
+    with pytest.raises(StatisticsError, match=r"\(Intercept\) has two random terms by rater"):
+        fit_linear(response, fixed, [*blocks, blocks[1]])
+
+
 def test_a_level_per_answer_and_a_single_level_are_refused() -> None:
     study = _study(0).assign(answer=lambda d: [str(i) for i in range(len(d))], site="here")
     response, fixed, blocks = _model(study)
