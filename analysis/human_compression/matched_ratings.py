@@ -56,9 +56,7 @@ def cells_of(published: pd.DataFrame) -> tuple[Cell, ...]:
     )
 
 
-def matching_counts(
-    mean: float, std_error: float, n: int = RATINGS_PER_CELL
-) -> NDArray[np.int64]:
+def matching_counts(mean: float, std_error: float, n: int = RATINGS_PER_CELL) -> NDArray[np.int64]:
     """How many of ``n`` ratings are 1, 2, ... 10, for a published mean and standard error.
 
     Of all counts with exactly this mean and the standard error nearest to the published one, these
@@ -159,7 +157,9 @@ def _everyone(rng: np.random.Generator) -> Assignment:
 
 
 def _everyone_of_a_group(rng: np.random.Generator) -> Assignment:
-    return lambda rng, method: np.arange(RATINGS_PER_CELL) + RATINGS_PER_CELL * METHODS.index(method)
+    return lambda rng, method: (
+        np.arange(RATINGS_PER_CELL) + RATINGS_PER_CELL * METHODS.index(method)
+    )
 
 
 def _whoever_comes(rng: np.random.Generator) -> Assignment:
@@ -180,9 +180,7 @@ def _drawn(rng: np.random.Generator, activity: NDArray[np.float64]) -> NDArray[n
 
 
 DESIGNS: Final[Mapping[str, RaterDesign]] = {
-    "complete": RaterDesign(
-        title="100 raters rate all 26 pictures", n_raters=100, start=_everyone
-    ),
+    "complete": RaterDesign(title="100 raters rate all 26 pictures", n_raters=100, start=_everyone),
     "subsets": RaterDesign(
         title="300 raters rate some pictures each", n_raters=300, start=_whoever_comes
     ),
@@ -200,9 +198,7 @@ DESIGNS: Final[Mapping[str, RaterDesign]] = {
 """The paper does not say who rated what; it may have been any of these."""
 
 
-def matched_ratings(
-    cells: tuple[Cell, ...], design: RaterDesign, *, seed: int = 0
-) -> pd.DataFrame:
+def matched_ratings(cells: tuple[Cell, ...], design: RaterDesign, *, seed: int = 0) -> pd.DataFrame:
     """One row per rating, as the raters of a design may have given them.
 
     A rater's impression of a picture is the rater's own bias plus noise. Within a cell the raters

@@ -116,19 +116,17 @@ class MethodTest:
         )
 
 
-def test_method(
+def method_test(
     ratings: pd.DataFrame, formula: str | None = None, df: DfMethod = "satterthwaite"
 ) -> MethodTest:
     """Human against WebP under a model; under the default rule's if no formula is given."""
     return MethodTest.of(fit_mixed(ratings, formula, df=df, reference=REFERENCE))
 
 
-def draw_again(
-    cells: tuple[Cell, ...], design: RaterDesign, drawings: int
-) -> NDArray[np.float64]:
+def draw_again(cells: tuple[Cell, ...], design: RaterDesign, drawings: int) -> NDArray[np.float64]:
     """The by-image slope test when other raters had come: columns estimate, SE, t, df, p."""
     tests = (
-        test_method(matched_ratings(cells, design, seed=seed), BY_IMAGE_SLOPES)
+        method_test(matched_ratings(cells, design, seed=seed), BY_IMAGE_SLOPES)
         for seed in range(drawings)
     )
     return np.array([(test.estimate, test.std_error, test.t, test.df, test.p) for test in tests])

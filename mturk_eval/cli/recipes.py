@@ -74,7 +74,7 @@ def _bias_inconsistency(answers: Answers, by: str | None, options: Options) -> A
     from mturk_eval.stats.ratings.bias_inconsistency import bias_inconsistency
 
     table, batches = answers.ratings()
-    return analyze_table(table, bias_inconsistency, by=by, batches=batches)
+    return analyze_table(table, partial(bias_inconsistency, **options), by=by, batches=batches)
 
 
 def _mixed(answers: Answers, by: str | None, options: Options) -> Analysis:
@@ -186,7 +186,7 @@ RECIPES: Mapping[str, Recipe] = {
         options=("interval", *_BOOTSTRAP),
         choices={"interval": ("percentile", "bca", "t")},
     ),
-    "bias-inconsistency": Recipe(run=_bias_inconsistency, options=()),
+    "bias-inconsistency": Recipe(run=_bias_inconsistency, options=("estimation",)),
     "mixed": Recipe(
         run=_mixed,
         options=(

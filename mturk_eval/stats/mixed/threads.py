@@ -23,15 +23,15 @@ LARGE_MATRIX = 600
 
 @cache
 def _pools() -> tuple[ThreadpoolController, ThreadpoolController]:
-    """Every BLAS in the process; those of them that are not SciPy's. Finding them takes milliseconds, a limit 0.03 ms."""
+    """Every BLAS in the process; and NumPy's, where SciPy has one of its own.
+
+    Finding them takes milliseconds, so they are kept; a limit takes 0.03 ms.
+    """
     blas = ThreadpoolController().select(user_api="blas")
-    scipy_place = Path(scipy.__file__).parent.name
-    others = [
-        pool.filepath
-        for pool in blas.lib_controllers
-        if scipy_place not in Path(pool.filepath).parent.name
-    ]
-    return blas, blas.select(filepath=others)
+    of_scipy = Path(scipy.__file__).parent.name
+    files = [pool.filepath for pool in blas.lib_controllers]
+    others = [file for file in files if of_scipy not in Path(file).parent.name]
+    return blas, blas.select(filepath=others if len(others) < len(files) else [])
 
 
 @contextmanager
