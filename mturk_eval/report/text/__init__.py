@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from mturk_eval.report.models import Analysis
 from mturk_eval.report.tables import wrapped
-from mturk_eval.report.text import mixed, ratings, votes  # noqa: F401  (they register their types)
+from mturk_eval.report.text import (  # noqa: F401  (they register their types)
+    bd_rate,
+    metrics,
+    mixed,
+    ordinal,
+    rater_reliability,
+    ratings,
+    reliability,
+    tournament,
+    votes,
+)
 from mturk_eval.report.text.result import result_text
 
 __all__ = ["analysis_text"]

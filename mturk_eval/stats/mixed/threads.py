@@ -17,7 +17,7 @@ import scipy
 import scipy.linalg  # loads SciPy's OpenBLAS, so that the controller sees it
 from threadpoolctl import ThreadpoolController
 
-LARGE_MATRIX = 600
+LARGE_MATRIX = 1_500
 """Side of a square matrix from which several threads are faster than one."""
 
 
