@@ -76,7 +76,6 @@ STRUCTURES: Final[Sequence[Structure]] = (
 )
 
 DfMethod = Literal["satterthwaite", "kenward-roger"]
-DF_METHODS: Final[tuple[DfMethod, ...]] = ("satterthwaite", "kenward-roger")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +120,30 @@ def method_test(
 ) -> MethodTest:
     """Human against WebP under a model; under the default rule's if no formula is given."""
     return MethodTest.of(fit_mixed(ratings, formula, df=df, reference=REFERENCE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLine:
+    """One model of one study; ``formula`` is None where the default rule chose it."""
+
+    formula: str | None
+    satterthwaite: MethodTest
+    kenward_roger: MethodTest
+
+    @classmethod
+    def of(cls, ratings: pd.DataFrame, formula: str | None) -> ModelLine:
+        """Fitted to some ratings."""
+        return cls(
+            formula=formula,
+            satterthwaite=method_test(ratings, formula, "satterthwaite"),
+            kenward_roger=method_test(ratings, formula, "kenward-roger"),
+        )
+
+
+def model_lines(ratings: pd.DataFrame) -> tuple[ModelLine, ...]:
+    """Every structure, then the default rule's."""
+    formulas = [*(structure.formula for structure in STRUCTURES), None]
+    return tuple(ModelLine.of(ratings, formula) for formula in formulas)
 
 
 def draw_again(cells: tuple[Cell, ...], design: RaterDesign, drawings: int) -> NDArray[np.float64]:

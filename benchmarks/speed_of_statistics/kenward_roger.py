@@ -20,7 +20,7 @@ from benchmarks.speed_of_statistics.linear import SLOPES
 def _ours(table: pd.DataFrame, watch: Watch) -> Numbers:
     from mturk_eval.stats.formulas.design import build_design
     from mturk_eval.stats.formulas.grammar import parse_formula
-    from mturk_eval.stats.mixed.fitting import fit_linear
+    from mturk_eval.stats.linear.fitting import fit_linear
     from mturk_eval.stats.mixed.kenward_roger import kenward_roger
 
     design = build_design(parse_formula(f"rating ~ method + {SLOPES}"), table)

@@ -32,7 +32,7 @@ def ours(random_part: str, *, df: bool = True) -> PythonContender:
     def work(table: pd.DataFrame, watch: Watch) -> Numbers:
         from mturk_eval.stats.formulas.design import build_design
         from mturk_eval.stats.formulas.grammar import parse_formula
-        from mturk_eval.stats.mixed.fitting import fit_linear
+        from mturk_eval.stats.linear.fitting import fit_linear
 
         with watch("design"):
             design = build_design(parse_formula(f"rating ~ method + {random_part}"), table)

@@ -217,7 +217,10 @@ RECIPES: Mapping[str, Recipe] = {
         },
     ),
     "tournament": Recipe(
-        run=_tournament, of_votes=True, options=("unit", *_BOOTSTRAP), choices={"unit": ("rater", "image", "both")}
+        run=_tournament,
+        of_votes=True,
+        options=("unit", *_BOOTSTRAP),
+        choices={"unit": ("rater", "image", "both")},
     ),
     "rater-reliability": Recipe(run=_rater_reliability, of_votes=True, options=()),
     "reliability": Recipe(

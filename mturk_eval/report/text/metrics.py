@@ -93,7 +93,6 @@ def _differences_text(result: MetricEvaluation) -> str:
         ],
         rows,
         "differences",
-        most=MOST_ROWS,
     )
 
 

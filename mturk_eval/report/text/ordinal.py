@@ -127,9 +127,8 @@ def _meaning(result: OrdinalResult) -> list[str]:
     return [
         wrapped(
             "Estimates are on a latent scale on which one rater's answers to one image vary with a "
-            f"standard deviation of {spread:.2f} ({result.fit.link}); above 0 higher ratings "
-            "become more likely. Nothing is assumed about distances between ratings, only their "
-            "order."
+            f"standard deviation of {spread:.2f} ({result.fit.link}); only the order of ratings "
+            "counts, not how far apart they are."
         ),
         wrapped(
             f"{result.ci_level:.0%} Wald intervals and z tests from the normal distribution."

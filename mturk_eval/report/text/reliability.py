@@ -14,13 +14,13 @@ _NAMES = {
 }
 _MEANINGS = {
     "krippendorff_alpha": "alpha: 1 is full agreement, 0 what chance gives; the level says how "
-    "differences between ratings count. Below .667 it is usually called too low to rely on.",
+    "differences between answers count. Krippendorff asks for .667 at least where raters should "
+    "find one truth; opinions differ more, and means of many can be reliable all the same.",
     "pairwise_agreement": "pairwise agreement: how often two raters gave the same vote on the same "
-    "image and pair; chance: how often on the same pair of any images. Alpha is the agreement "
-    "beyond chance, from 0 to 1.",
+    "image and pair; chance: how often on the same pair of any images.",
     "ICC": "ICC: the share of the variance of ratings that is between stimuli, of one rater's "
-    "rating (single) or of the mean of all raters (average). Report the average one for mean "
-    "opinion scores.",
+    "rating (single) or of the mean of a stimulus's raters (average). Report the average one for "
+    "mean opinion scores.",
     "split_half": "split half: how two random halves of the raters order (SROCC) or place (PLCC) "
     "the stimuli alike; all: corrected to the whole number of raters.",
 }

@@ -55,9 +55,14 @@ def describe_vote_interval(result: VoteScores) -> str:
 @result_text.register
 def _votes_text(result: VoteScores) -> str:
     level = f"{result.ci_level:.0%} interval"
+    digits = 1 if result.score_unit == "Elo" else 3
     scores = text_table(
         ["item", "score", "SE", level],
-        [[r.item, r.score, r.std_error, interval(r.ci_low, r.ci_high)] for r in result.rows],
+        [
+            [r.item, r.score, r.std_error, interval(r.ci_low, r.ci_high, min(digits, 2))]
+            for r in result.rows
+        ],
+        digits=digits,
     )
     pairs = first_rows(
         ["comparison", "difference", "SE", level, "chosen"],
@@ -66,12 +71,13 @@ def _votes_text(result: VoteScores) -> str:
                 f"{pair.item} over {pair.over}",
                 pair.difference,
                 pair.std_error,
-                interval(pair.ci_low, pair.ci_high),
+                interval(pair.ci_low, pair.ci_high, min(digits, 2)),
                 f"{pair.probability:.1%}",
             ]
             for pair in result.comparisons
         ],
         "differences",
+        digits=digits,
     )
     counts = result.counts
     votes = f"{counts.n_votes:,} votes, {counts.n_ties:,} not sure"
@@ -83,7 +89,7 @@ def _votes_text(result: VoteScores) -> str:
             pairs,
             *_wins_text(result),
             "",
-            _left_bias_text(result),
+            _left_bias_text(result, digits),
             *_ties_text(result),
             wrapped(f"{describe_unit(result)} {describe_vote_interval(result)}"),
         ]
@@ -105,13 +111,13 @@ def _wins_text(result: VoteScores) -> list[str]:
     return ["\nWins: row chosen over column\n", table]
 
 
-def _left_bias_text(result: VoteScores) -> str:
+def _left_bias_text(result: VoteScores, digits: int) -> str:
     if result.left_bias is None:
         return "Left bias: not estimated"
     error = result.left_bias_std_error
     unit = result.score_unit
-    shown = f"Left bias: {decimal(result.left_bias, 3, sign=True)} {unit}"
-    shown += "" if error is None else f" (SE {error:.3f})"
+    shown = f"Left bias: {decimal(result.left_bias, digits, sign=True)} {unit}"
+    shown += "" if error is None else f" (SE {decimal(error, digits)})"
     return wrapped(f"{shown}; above 0 the left side was chosen more often than its item deserves.")
 
 
@@ -122,7 +128,7 @@ def _ties_text(result: VoteScores) -> list[str]:
         text = f"Ties by Davidson's model, parameter {result.tie_parameter:.3f}"
     else:
         text = (
-            f"Ties: raters are not sure below a felt difference of {result.tie_parameter:.3f} "
-            f"{result.score_unit}"
+            "Ties: raters are not sure below a felt difference of "
+            f"{decimal(result.tie_parameter, 3)} {result.score_unit}"
         )
     return [f"{text}."]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from mturk_eval.stats.formulas.design import Design
 from mturk_eval.stats.formulas.grammar import ModelFormula, RandomTerm
-from mturk_eval.stats.mixed.fitting import LinearFit
+from mturk_eval.stats.linear.fitting import LinearFit
 from mturk_eval.stats.mixed.inference import DegreesOfFreedom
 from mturk_eval.stats.mixed.results import Component, unit_name
 

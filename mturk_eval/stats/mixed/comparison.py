@@ -25,7 +25,7 @@ from scipy import stats
 from mturk_eval.errors import InvalidInputError
 from mturk_eval.stats.documents import Document, number
 from mturk_eval.stats.formulas.blocks import RandomBlock
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 
 _SAME = 1e-8  # relative: columns this close to a space lie in it
 _WORSE = 1e-4  # of the criterion: a larger model that fits worse than this was not fitted

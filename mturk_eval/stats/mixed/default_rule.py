@@ -27,8 +27,8 @@ from mturk_eval.stats.formulas.blocks import RandomBlock
 from mturk_eval.stats.formulas.design import Design, build_design, has_replicates
 from mturk_eval.stats.formulas.grammar import parse_formula
 from mturk_eval.stats.formulas.matrices import Contrasts
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear, is_singular
 from mturk_eval.stats.mixed.comparison import boundary_mixture
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear, is_singular
 
 FIXED_PART = "rating ~ method"
 IMPROVEMENT_P = 0.2

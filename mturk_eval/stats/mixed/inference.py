@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from mturk_eval.stats.mixed.fitting import LinearFit
+from mturk_eval.stats.linear.fitting import LinearFit
 from mturk_eval.stats.mixed.kenward_roger import kenward_roger
-from mturk_eval.stats.mixed.satterthwaite import satterthwaite_df
+from mturk_eval.stats.mixed.satterthwaite import satterthwaite
 
 DegreesOfFreedom = Literal["satterthwaite", "kenward-roger", "none"]
 
@@ -57,7 +57,7 @@ def infer(fit: LinearFit, method: DegreesOfFreedom) -> Inference:
             return Inference(
                 method=method,
                 covariance=fit.covariance,
-                degrees_of_freedom=lambda rows: satterthwaite_df(fit, rows),
+                degrees_of_freedom=satterthwaite(fit).df,
             )
         case "none":
             return Inference(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from mturk_eval.stats.formulas.blocks import RandomBlock
-from mturk_eval.stats.mixed.fitting import LinearFit
+from mturk_eval.stats.linear.fitting import LinearFit
 
 Matrix = NDArray[np.float64]
 

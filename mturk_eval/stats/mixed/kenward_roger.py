@@ -23,11 +23,11 @@ from scipy import linalg, stats
 
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.formulas.blocks import RandomBlock
+from mturk_eval.stats.linear.fitting import LinearFit
 from mturk_eval.stats.mixed.contrasts import checked_contrasts, independent_contrasts
-from mturk_eval.stats.mixed.fitting import LinearFit
 from mturk_eval.stats.mixed.inverse_moments import InverseMoments, inverse_moments
 from mturk_eval.stats.mixed.satterthwaite import FTest
-from mturk_eval.stats.mixed.threads import threads_for
+from mturk_eval.stats.threads import threads_for
 
 Matrix = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.mixed.curvature import curvature
-from mturk_eval.stats.mixed.deviance import Point
-from mturk_eval.stats.mixed.equations import NotPositiveDefiniteError
-from mturk_eval.stats.mixed.fitting import LinearFit
+from mturk_eval.stats.linear.curvature import curvature
+from mturk_eval.stats.linear.deviance import Point
+from mturk_eval.stats.linear.equations import NotPositiveDefiniteError
+from mturk_eval.stats.linear.fitting import LinearFit
 
 Array = NDArray[np.float64]
 Value = tuple[float, Array]

@@ -18,6 +18,7 @@ from mturk_eval.stats.documents import Document
 from mturk_eval.stats.formulas.design import Design, build_design
 from mturk_eval.stats.formulas.grammar import parse_formula
 from mturk_eval.stats.formulas.matrices import Contrasts
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from mturk_eval.stats.mixed.advice import (
     fit_warnings,
     notes_on,
@@ -25,7 +26,6 @@ from mturk_eval.stats.mixed.advice import (
 )
 from mturk_eval.stats.mixed.comparison import LikelihoodRatio, compare_fits
 from mturk_eval.stats.mixed.default_rule import fit_default
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear
 from mturk_eval.stats.mixed.inference import DegreesOfFreedom, infer
 from mturk_eval.stats.mixed.marginal_means import MarginalMeans
 from mturk_eval.stats.mixed.paired import PairedTest, paired_tests

@@ -25,9 +25,9 @@ from scipy import stats
 
 from mturk_eval.errors import InvalidInputError
 from mturk_eval.stats.documents import Document, number
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from mturk_eval.stats.mixed.likelihood_region import LikelihoodRegion, Limit
-from mturk_eval.stats.mixed.threads import threads_for
+from mturk_eval.stats.threads import threads_for
 
 Array = NDArray[np.float64]
 ParameterKind = Literal["fixed", "std_dev", "correlation", "residual"]

@@ -9,8 +9,8 @@ from scipy import stats
 
 from mturk_eval.stats.formulas.design import Design
 from mturk_eval.stats.formulas.matrices import term_columns
-from mturk_eval.stats.mixed.conditional_modes import conditional_modes
-from mturk_eval.stats.mixed.fitting import LinearFit
+from mturk_eval.stats.linear.conditional_modes import conditional_modes
+from mturk_eval.stats.linear.fitting import LinearFit
 from mturk_eval.stats.mixed.inference import Inference, two_sided_p
 from mturk_eval.stats.mixed.marginal_means import (
     MarginalMeans,

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.mixed.curvature import curvature
-from mturk_eval.stats.mixed.fitting import LinearFit
-from mturk_eval.stats.mixed.threads import threads_for
+from mturk_eval.stats.linear.curvature import curvature
+from mturk_eval.stats.linear.fitting import LinearFit
+from mturk_eval.stats.threads import threads_for
 
 Array = NDArray[np.float64]
 

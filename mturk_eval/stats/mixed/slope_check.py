@@ -8,8 +8,8 @@ import pandas as pd
 
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.formulas.design import Design, build_design
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from mturk_eval.stats.mixed.advice import lacks_image_slope, with_image_slope
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear
 from mturk_eval.stats.mixed.inference import DegreesOfFreedom, infer
 from mturk_eval.stats.mixed.results import FixedEffect, SlopeCheck
 from mturk_eval.stats.mixed.rows import fixed_effects

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, stats
 
 from mturk_eval.errors import InvalidInputError
+from mturk_eval.stats.linear.fitting import LinearFit
 from mturk_eval.stats.mixed.contrasts import checked_contrasts, independent_contrasts
-from mturk_eval.stats.mixed.fitting import LinearFit
 from mturk_eval.stats.mixed.inference import DegreesOfFreedom
 from mturk_eval.stats.mixed.kenward_roger import kenward_roger
 from mturk_eval.stats.mixed.results import TermTest

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from mturk_eval.errors import InvalidInputError, StatisticsError
 from mturk_eval.stats.formulas.blocks import RandomBlock
-from mturk_eval.stats.mixed.threads import threads_for
 from mturk_eval.stats.ordinal.boundary import at_the_boundary, boundary_warnings
 from mturk_eval.stats.ordinal.checks import (
     check_block,
@@ -26,6 +25,7 @@ from mturk_eval.stats.ordinal.layout import Layout, lay_out
 from mturk_eval.stats.ordinal.links import LINKS, Link, LinkFunction
 from mturk_eval.stats.ordinal.search import FixedPartFit, Point, fit_fixed_part, maximise, polish
 from mturk_eval.stats.ordinal.separation import separating_columns
+from mturk_eval.stats.threads import threads_for
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

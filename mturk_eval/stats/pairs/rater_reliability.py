@@ -162,7 +162,7 @@ def rater_reliability(
     )
     of_votes = np.asarray(code[: len(votes)], dtype=np.int64)
     of_gold = np.asarray(code[len(votes) :], dtype=np.int64)
-    items, left, right = _items(votes, [c for c in items_within if c in votes])
+    items, left, right = _items(votes, _that_vary(votes, items_within))
     answer = codes_of_answers(votes["choice"])
     rightness = _rightness(gold)
     data = _rater_votes(left, right, answer, of_votes, len(items), len(raters), of_gold, rightness)
@@ -225,10 +225,18 @@ def _check(
         )
 
 
+def _that_vary(votes: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Those of the columns that tell items apart; a study without rates may have an empty one."""
+    return [c for c in columns if c in votes and votes[c].nunique(dropna=False) > 1]
+
+
 def _items(
     votes: pd.DataFrame, within: Sequence[str]
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
-    place = votes[list(within)].astype(str).agg(" · ".join, axis=1) if len(within) else None
+    place = None
+    if within:
+        cells = votes[list(within)].astype(object)
+        place = cells.where(cells.notna(), "none").astype(str).agg(" · ".join, axis=1)
     names = []
     for side in ("method_left", "method_right"):
         name = votes[side].astype(str)

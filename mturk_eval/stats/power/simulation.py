@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mturk_eval.errors import InvalidInputError, StatisticsError
-from mturk_eval.stats.mixed.fitting import fit_linear
+from mturk_eval.stats.linear.fitting import fit_linear
 from mturk_eval.stats.mixed.satterthwaite import satterthwaite_df
 from mturk_eval.stats.parallel import Progress, map_tasks
 from mturk_eval.stats.power.design import StudyDesign, Truth

@@ -11,7 +11,7 @@ from scipy import optimize, stats
 
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.formulas.blocks import RandomBlock
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from mturk_eval.stats.reliability.intraclass import spearman_brown
 
 _LARGEST = 0.9999  # where searches for a correlation or a share stop

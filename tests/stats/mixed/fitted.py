@@ -9,7 +9,7 @@ from mturk_eval.stats.formulas.blocks import RandomBlock
 from mturk_eval.stats.formulas.design import Design, build_design
 from mturk_eval.stats.formulas.grammar import parse_formula
 from mturk_eval.stats.formulas.matrices import Contrasts
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from tests.stats.reference import reference_table
 
 THREE_METHODS = "rating ~ method * rate + (1 + method | image) + (1 | rater)"

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mturk_eval.stats.formulas.blocks import RandomBlock
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from tests.stats.reference import reference_models, reference_table
 
 Array = NDArray[np.float64]

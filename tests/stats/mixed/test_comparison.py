@@ -10,8 +10,8 @@ from scipy import stats
 
 from mturk_eval.errors import InvalidInputError
 from mturk_eval.stats.formulas.blocks import RandomBlock
+from mturk_eval.stats.linear.fitting import fit_linear
 from mturk_eval.stats.mixed.comparison import ChiSquareMixture, boundary_mixture, compare_fits
-from mturk_eval.stats.mixed.fitting import fit_linear
 from tests.stats.mixed.fitted import SLOPES, THREE_METHODS, fitted
 from tests.stats.reference import crossed_study, reference_models, reference_table
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from mturk_eval.errors import StatisticsError
+from mturk_eval.stats.linear.fitting import fit_linear
 from mturk_eval.stats.mixed.default_rule import DefaultModel, fit_default
-from mturk_eval.stats.mixed.fitting import fit_linear
 from tests.stats.reference import crossed_study, reference_models, reference_table
 
 START = "rating ~ method + (1 + method | image) + (1 | rater)"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mturk_eval.errors import InvalidInputError, StatisticsError
 from mturk_eval.stats.formulas.blocks import RandomBlock
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from mturk_eval.stats.mixed.kenward_roger import MOST_COEFFICIENTS, kenward_roger
 from tests.stats.mixed.fitted import SLOPES, THREE_METHODS, cake_fit, fitted, sleepstudy_fit
 from tests.stats.reference import crossed_study, reference_models, reference_table

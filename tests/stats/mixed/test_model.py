@@ -10,10 +10,11 @@ import pytest
 from scipy import stats
 
 from mturk_eval.errors import MturkEvalError, StatisticsError
-from mturk_eval.stats.formulas.design import Contrasts
 from mturk_eval.stats.formulas.grammar import FormulaError
+from mturk_eval.stats.formulas.matrices import Contrasts
 from mturk_eval.stats.mixed.model import MixedResult, fit_mixed
 from mturk_eval.stats.mixed.paired import paired_tests
+from mturk_eval.stats.mixed.results import Estimation
 from tests.stats.reference import crossed_study, reference_models, reference_table
 
 
@@ -35,7 +36,7 @@ def test_every_formula_of_the_references_has_lme4_and_lmertest_s_numbers(name: s
         study = (
             table.assign(x=lambda d: (d["method"] == "human") * 1.0) if "x" in formula else table
         )
-        estimation = "reml" if r["REML"] else "ml"
+        estimation: Estimation = "reml" if r["REML"] else "ml"
         result = fit_mixed(
             study, formula, estimation=estimation,
             reference=reference if "method" in formula.partition("+")[0] else None,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from mturk_eval.errors import InvalidInputError
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from mturk_eval.stats.mixed.profile_intervals import ProfileIntervals, profile_intervals
 from tests.stats.mixed.fitted import SLOPES, THREE_METHODS, designed, fitted, sleepstudy_fit
 from tests.stats.reference import crossed_study, reference_models, reference_table

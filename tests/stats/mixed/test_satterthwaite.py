@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.mixed.fitting import fit_linear
+from mturk_eval.stats.linear.fitting import fit_linear
 from mturk_eval.stats.mixed.satterthwaite import satterthwaite_df, satterthwaite_f
 from tests.stats.mixed.reference_fits import MODELS, random_block, reference_fit
 from tests.stats.reference import crossed_study

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from mturk_eval.errors import InvalidInputError
-from mturk_eval.stats.mixed.fitting import fit_linear
+from mturk_eval.stats.linear.fitting import fit_linear
 from mturk_eval.stats.mixed.inference import DegreesOfFreedom
 from mturk_eval.stats.mixed.results import TermTest
 from mturk_eval.stats.mixed.term_tests import term_tests, type_three_contrasts

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mturk_eval.errors import InvalidInputError, StatisticsError
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from mturk_eval.stats.power import simulation
 from mturk_eval.stats.power.design import StudyDesign, Truth
 from mturk_eval.stats.power.results import PowerResult, power_document

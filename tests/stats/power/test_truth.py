@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from mturk_eval.stats.mixed.default_rule import fit_default
-from mturk_eval.stats.mixed.fitting import LinearFit, fit_linear
 from mturk_eval.stats.mixed.satterthwaite import satterthwaite_df
 from mturk_eval.stats.power.design import StudyDesign, Truth
 from mturk_eval.stats.power.studies import SimulatedStudy, simulate_study

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mturk_eval.stats.mixed.conditional_modes import conditional_modes
+from mturk_eval.stats.linear.conditional_modes import conditional_modes
 from tests.stats.mixed.reference_fits import MODELS, reference_fit
 
 

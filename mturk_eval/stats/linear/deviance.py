@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.mixed.cross_products import CrossProducts
-from mturk_eval.stats.mixed.equations import MixedEquations, NotPositiveDefiniteError
-from mturk_eval.stats.mixed.rotation import Rotation
+from mturk_eval.stats.linear.cross_products import CrossProducts
+from mturk_eval.stats.linear.equations import MixedEquations, NotPositiveDefiniteError
+from mturk_eval.stats.linear.rotation import Rotation
 
 Array = NDArray[np.float64]
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from mturk_eval.stats.mixed.coding import CodedBlock, Slot
-from mturk_eval.stats.mixed.weighted_gram import WeightedGram, is_small, weighted_gram
+from mturk_eval.stats.linear.coding import CodedBlock, Slot
+from mturk_eval.stats.linear.weighted_gram import WeightedGram, is_small, weighted_gram
 
 Array = NDArray[np.float64]
 

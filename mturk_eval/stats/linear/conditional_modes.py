@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mturk_eval.stats.mixed.fitting import LinearFit
-from mturk_eval.stats.mixed.threads import threads_for
+from mturk_eval.stats.linear.fitting import LinearFit
+from mturk_eval.stats.threads import threads_for
 
 Array = NDArray[np.float64]
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mturk_eval.errors import StatisticsError
-from mturk_eval.stats.mixed.deviance import Point, ProfiledDeviance
-from mturk_eval.stats.mixed.equations import NotPositiveDefiniteError
-from mturk_eval.stats.mixed.parametrisation import Parametrisation, lower_factor
+from mturk_eval.stats.linear.deviance import Point, ProfiledDeviance
+from mturk_eval.stats.linear.equations import NotPositiveDefiniteError
+from mturk_eval.stats.linear.parametrisation import Parametrisation, lower_factor
 
 Array = NDArray[np.float64]
 

@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.formulas.blocks import RandomBlock
-from mturk_eval.stats.mixed.coding import coded
-from mturk_eval.stats.mixed.cross_products import CrossProducts, cross_products
-from mturk_eval.stats.mixed.deviance import Evaluation, Point, ProfiledDeviance
-from mturk_eval.stats.mixed.newton import Optimum, minimise
-from mturk_eval.stats.mixed.parametrisation import Parametrisation, lower_factor
-from mturk_eval.stats.mixed.rotation import rotated
-from mturk_eval.stats.mixed.threads import threads_for
+from mturk_eval.stats.linear.coding import coded
+from mturk_eval.stats.linear.cross_products import CrossProducts, cross_products
+from mturk_eval.stats.linear.deviance import Evaluation, Point, ProfiledDeviance
+from mturk_eval.stats.linear.newton import Optimum, minimise
+from mturk_eval.stats.linear.parametrisation import Parametrisation, lower_factor
+from mturk_eval.stats.linear.rotation import rotated
+from mturk_eval.stats.threads import threads_for
 
 Array = NDArray[np.float64]
 

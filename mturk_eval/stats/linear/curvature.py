@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
-from mturk_eval.stats.mixed.deviance import Point
-from mturk_eval.stats.mixed.parametrisation import Parametrisation
+from mturk_eval.stats.linear.deviance import Point
+from mturk_eval.stats.linear.parametrisation import Parametrisation
 
 Array = NDArray[np.float64]
 Directions = Sequence[tuple[int, Array]]

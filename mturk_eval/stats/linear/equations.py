@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import blas, lapack
 
-from mturk_eval.stats.mixed.cross_products import CrossProducts
+from mturk_eval.stats.linear.cross_products import CrossProducts
 
 Array = NDArray[np.float64]
 
