@@ -18,6 +18,7 @@ from models import (
 )
 from numpy.typing import NDArray
 
+from mturk_eval.report.figures_ratings import image_order
 from mturk_eval.stats.mixed.paired import paired_tests
 from mturk_eval.stats.ratings.mos import MosResult
 
@@ -186,9 +187,10 @@ def comparison(
     intercepts = [_line(lines, INTERCEPTS) for lines in studies.values()]
     low_df, high_df = implied_df(PUBLISHED)
     mean_gap, error_gap = _largest_gaps(published, means)
+    means_text = "the same" if mean_gap < 1e-9 else f"within {mean_gap:.3f}"
     rows = [
-        ["means of Table 1", "26, 2 decimals", *(f"equal to {mean_gap:.2f}" for _ in studies)],
-        ["SEs of Table 1", "26, 2 decimals", *(f"equal to {error_gap:.4f}" for _ in studies)],
+        ["means of Table 1", "26, 2 decimals", *(means_text for _ in studies)],
+        ["SEs of Table 1", "26, 2 decimals", *(f"within {error_gap:.4f}" for _ in studies)],
         ["human − WebP, points", f"{PUBLISHED.estimate}", *(f"{t.estimate:.3f}" for t in slopes)],
         ["SE", "not printed (0.541 = 0.984 / 1.82)", *(f"{t.std_error:.3f}" for t in slopes)],
         ["t", f"{PUBLISHED.t}", *(f"{t.t:.2f}" for t in slopes)],
@@ -207,7 +209,9 @@ def comparison(
         + f"The test is that of `{BY_IMAGE_SLOPES}` (REML, Satterthwaite),\n"
         f"with random intercepts alone that of `{INTERCEPTS}`. A paired t test over the 13\n"
         f"differences of Table 1 gives {paired.mean_difference:.3f} points, t = {paired.t:.3f}, "
-        f"df {paired.df}, p = {p_text(paired.p or np.nan)}.\n\n" + markdown_table(head, rows)
+        f"df {paired.df}, p = {p_text(paired.p or np.nan)}.\n\n"
+        "The images of Figure 6 in their order, by human − WebP: "
+        f"{', '.join(image_order(means.rows, METHODS))}.\n\n" + markdown_table(head, rows)
     )
 
 

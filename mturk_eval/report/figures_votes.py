@@ -1,15 +1,18 @@
-"""Figures of votes: who wins over whom, and Bradley-Terry scores."""
+"""Figures of votes: who wins over whom, scores, and how many images each method wins."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.transforms import Affine2D
 
 from mturk_eval.report.style import (
+    INK,
     MUTED,
     NARROW_IN,
     WIDE_IN,
@@ -20,11 +23,15 @@ from mturk_eval.report.style import (
     paper_style,
     shortened,
 )
+from mturk_eval.report.text.votes import MODEL_NAMES
+from mturk_eval.stats.pairs.score_units import unit_factor
+from mturk_eval.stats.pairs.tournament import TournamentResult, TournamentRow
 from mturk_eval.stats.pairs.vote_counts import VoteCounts
 from mturk_eval.stats.pairs.vote_scores import VoteScores
 
 _COUNTS_FROM_IN = 0.45
 """Cells smaller than this show the percentage alone."""
+_BAR_IN = 0.17
 _DIVERGING = LinearSegmentedColormap.from_list(
     "orange_white_blue", ["#a84800", "#e8a05c", "#ffffff", "#6aaed6", "#00517f"]
 )
@@ -103,7 +110,7 @@ def _votes(wins: float, met: float) -> str:
 def scores_figure(
     result: VoteScores, styles: Mapping[str, Look], *, width_in: float = WIDE_IN
 ) -> Figure:
-    """Bradley-Terry scores with intervals, methods in the order of ``styles``."""
+    """Scores with intervals, methods in the order of ``styles``; JOD along the top."""
     rows = {row.item: row for row in result.rows}
     items = [item for item in styles if item in rows]
     with paper_style():
@@ -122,8 +129,21 @@ def scores_figure(
         axes.set_ylim(len(items) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
         only_grid(axes, "x")
-        axes.set_xlabel("Bradley–Terry score (logit; mean of the methods = 0)")
+        axes.set_xlabel(f"{_score_label(result)} (mean of the methods = 0)")
+        if result.score_unit != "JOD":
+            top = axes.secondary_xaxis("top", functions=_to_jod(result))
+            top.set_xlabel("The same in JOD", color=MUTED)
     return figure
+
+
+def _score_label(result: VoteScores) -> str:
+    return f"{MODEL_NAMES[result.model]} score ({result.score_unit})"
+
+
+def _to_jod(result: VoteScores) -> Affine2D:
+    """From the result's unit to JOD, for a second axis."""
+    jod = unit_factor(result.model, "JOD") / unit_factor(result.model, result.score_unit)
+    return Affine2D().scale(jod, jod)
 
 
 def scores_by_rate_figure(
@@ -132,7 +152,7 @@ def scores_by_rate_figure(
     *,
     width_in: float = WIDE_IN,
 ) -> Figure:
-    """Bradley-Terry scores with intervals against the rate; comparable within a rate."""
+    """Scores with intervals against the rate, comparable within a rate; JOD along the right."""
     rates = sorted(results)
     scored = {row.item for result in results.values() for row in result.rows}
     items = [item for item in styles if item in scored]
@@ -164,6 +184,61 @@ def scores_by_rate_figure(
         axes.set_xlim(-0.5, len(rates) - 0.5)
         only_grid(axes, "y")
         axes.set_xlabel("Target rate (bits per pixel)")
-        axes.set_ylabel("Bradley–Terry score (logit)")
+        some = next(iter(results.values()))
+        axes.set_ylabel(_score_label(some))
+        if some.score_unit != "JOD":
+            right = axes.secondary_yaxis("right", functions=_to_jod(some))
+            right.set_ylabel("The same in JOD", color=MUTED)
         legend_above(figure, axes, width_in)
     return figure
+
+
+def tournament_figure(
+    result: TournamentResult, styles: Mapping[str, Look], *, width_in: float = WIDE_IN
+) -> Figure:
+    """Images won with intervals, one group of bars per rate; a dashed line marks chance.
+
+    Methods in the order of ``styles``. With one rate the bars carry the methods' names.
+    """
+    won = {(row.bpp, row.method): row for row in result.rows}
+    rates = list(result.rates)
+    methods = [m for m in styles if any(row.method == m for row in result.rows)]
+    step = len(methods) + 0.9  # a gap between groups
+    with paper_style():
+        bars_in = _BAR_IN * step * len(rates)
+        figure = new_figure(width_in, bars_in + (0.75 if len(rates) > 1 else 0.6))
+        axes = figure.subplots()
+        for group, rate in enumerate(rates):
+            for place, method in enumerate(methods):
+                if (row := won.get((rate.bpp, method))) is not None:
+                    _draw_won(axes, row, group * step + place, styles[method], named=group == 0)
+            ends = (group * step - 0.6, group * step + len(methods) - 0.4)
+            axes.vlines(
+                rate.chance, *ends, color=INK, linewidth=1.0, linestyle=(0, (3, 2)), zorder=4,
+                label="chance" if group == 0 else "",
+            )  # fmt: skip
+        if len(rates) > 1:
+            middle = (len(methods) - 1) / 2
+            names = ["no rate" if r.bpp is None else f"{r.bpp:g}" for r in rates]
+            axes.set_yticks([group * step + middle for group in range(len(rates))], names)
+            axes.set_ylabel("Target rate (bits per pixel)")
+            legend_above(figure, axes, width_in)
+        else:
+            axes.set_yticks(range(len(methods)), shortened(methods, width_in))
+        axes.set_ylim(step * len(rates) - 1.3, -0.8)
+        axes.set_xlim(0, max(rate.n_images for rate in rates) * 1.02)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.tick_params(axis="y", length=0)
+        only_grid(axes, "x")
+        images = {rate.n_images for rate in rates}
+        axes.set_xlabel(f"Images won{f' of {images.pop()}' if len(images) == 1 else ''}")
+    return figure
+
+
+def _draw_won(axes: Axes, row: TournamentRow, place: float, look: Look, *, named: bool) -> None:
+    axes.barh(
+        place, row.images_won, height=0.82, color=look.colour, alpha=0.8,
+        label=row.method if named else "",
+    )  # fmt: skip
+    if row.ci_low is not None and row.ci_high is not None:
+        axes.hlines(place, row.ci_low, row.ci_high, color=INK, linewidth=1.3, zorder=3)

@@ -1,4 +1,4 @@
-"""The report on votes: who wins over whom, Bradley-Terry scores, the pull of the left side."""
+"""The report on votes: who wins over whom, scores, images won, the pull of the left side."""
 
 from __future__ import annotations
 
@@ -7,17 +7,29 @@ from collections.abc import Mapping
 import pandas as pd
 
 from mturk_eval.errors import MturkEvalError
-from mturk_eval.report.blocks import Block, Note, Section, picture, table_view
+from mturk_eval.report.blocks import Block, Heading, Note, Section, picture, table_view
 from mturk_eval.report.figures_votes import (
     scores_by_rate_figure,
     scores_figure,
+    tournament_figure,
     win_matrix_figure,
 )
 from mturk_eval.report.style import Look
-from mturk_eval.report.tables import decimal, interval
-from mturk_eval.report.text.votes import describe_vote_interval
+from mturk_eval.report.tables import Cell, decimal, format_rate, interval
+from mturk_eval.report.text.tournament import TOURNAMENT_RULE, describe_tournament_interval
+from mturk_eval.report.text.votes import (
+    MODEL_NAMES,
+    describe_unit,
+    describe_vote_interval,
+    unit_plural,
+)
+from mturk_eval.stats.pairs.tournament import TournamentResult, run_tournament
 from mturk_eval.stats.pairs.vote_scores import VoteScores, score_methods
 from mturk_eval.stats.resampling.weights import ResamplingUnit
+
+_ROWS_SHOWN = 12
+"""Longer tables are folded."""
+_IN_JOD = "1 JOD is the difference at which 75% choose the better one."
 
 
 def vote_section(votes: pd.DataFrame, styles: Mapping[str, Look]) -> Section:
@@ -33,6 +45,7 @@ def vote_section(votes: pd.DataFrame, styles: Mapping[str, Look]) -> Section:
     blocks: list[Block] = [_matrix_block(pooled, styles, several=several)]
     blocks.append(_rates_block(by_rate, styles) if several else _scores_block(pooled, styles))
     blocks.append(_comparisons(pooled, by_rate if several else {}))
+    blocks += _tournament_blocks(votes, styles)
     shown = [w for w in pooled.warnings if not (several and "pooled" in w)]
     blocks += [Note(text=text) for text in shown]
     return Section(
@@ -64,7 +77,7 @@ def _by_rate(votes: pd.DataFrame) -> dict[float, VoteScores]:
 def _matrix_block(pooled: VoteScores, styles: Mapping[str, Look], *, several: bool) -> Block:
     order = [method for method in styles if method in pooled.counts.items]
     rates = " Votes at all rates are pooled." if several else ""
-    ties = int(pooled.counts.tie.sum())
+    ties = pooled.counts.n_ties
     tie_text = f" {ties:,} votes were not sure and count as half for each." if ties else ""
     best = pooled.comparisons[0]
     return picture(
@@ -85,11 +98,11 @@ def _scores_block(pooled: VoteScores, styles: Mapping[str, Look]) -> Block:
     return picture(
         lambda width: scores_figure(pooled, styles, width_in=width),
         alt=(
-            f"Bradley-Terry scores from {best.item} ({best.score:.2f}) to {worst.item} "
-            f"({worst.score:.2f})."
+            f"{MODEL_NAMES[pooled.model]} scores from {best.item} ({best.score:.2f}) to "
+            f"{worst.item} ({worst.score:.2f})."
         ),
         caption=(
-            "Bradley–Terry scores. A difference of 1 logit means being chosen 73% of the time. "
+            f"{MODEL_NAMES[pooled.model]} scores. {describe_unit(pooled)} {_IN_JOD} "
             f"Intervals: {describe_vote_interval(pooled)}"
         ),
     )
@@ -100,11 +113,11 @@ def _rates_block(by_rate: Mapping[float, VoteScores], styles: Mapping[str, Look]
     leaders = ", ".join(f"{s.rows[0].item} at {rate:g} bpp" for rate, s in by_rate.items())
     return picture(
         lambda width: scores_by_rate_figure(by_rate, styles, width_in=width),
-        alt=f"Bradley-Terry scores at {len(by_rate)} rates. Highest: {leaders}.",
+        alt=f"{MODEL_NAMES[some.model]} scores at {len(by_rate)} rates. Highest: {leaders}.",
         caption=(
-            "Bradley–Terry scores at each target rate, fitted separately; the mean of the methods "
-            "is 0 at every rate, so compare within a rate. A difference of 1 logit means being "
-            f"chosen 73% of the time. Intervals: {describe_vote_interval(some)}"
+            f"{MODEL_NAMES[some.model]} scores at each target rate, fitted separately; the mean of the "
+            "methods is 0 at every rate, so compare within a rate. "
+            f"{describe_unit(some)} {_IN_JOD} Intervals: {describe_vote_interval(some)}"
         ),
     )
 
@@ -114,6 +127,7 @@ def _comparisons(pooled: VoteScores, by_rate: Mapping[float, VoteScores]) -> Blo
         (f"{rate:g}", result) for rate, result in by_rate.items()
     ] or [("", pooled)]
     rated = bool(by_rate)
+    unit = unit_plural(pooled)
     rows = [
         [*([label] if rated else []), f"{pair.item} over {pair.over}", f"{pair.probability:.0%}",
          pair.difference, interval(pair.ci_low, pair.ci_high), pair.std_error]
@@ -121,14 +135,67 @@ def _comparisons(pooled: VoteScores, by_rate: Mapping[float, VoteScores]) -> Blo
         for pair in result.comparisons
     ]  # fmt: skip
     return table_view(
-        "Differences between scores, in logits, and how often the first would be chosen over the "
+        f"Differences between scores, in {unit}, and how often the first would be chosen over the "
         f"second. {describe_vote_interval(results[0][1])}",
-        [*(["bpp"] if rated else []), "comparison", "chosen", "logits", "95% interval", "SE"],
+        [*(["bpp"] if rated else []), "comparison", "chosen", unit, "95% interval", "SE"],
         rows,
         digits=2,
         secondary=("SE",),
-        folded=len(rows) > 12,
+        folded=len(rows) > _ROWS_SHOWN,
     )  # fmt: skip
+
+
+def _tournament_blocks(votes: pd.DataFrame, styles: Mapping[str, Look]) -> list[Block]:
+    unit = _unit(votes)
+    try:
+        # one rater's votes on one image: the counts stand, and there is no interval
+        result = run_tournament(votes, unit="both" if unit == "rating" else unit)
+    except MturkEvalError as error:
+        return [Note(text=f"Images won were not counted: {error}")]
+    several = len(result.rates) > 1
+    each = "at each target rate " if several else ""
+    drawn = picture(
+        lambda width: tournament_figure(result, styles, width_in=width),
+        alt=f"Images won by each method. Most: {_leaders(result)}.",
+        caption=(
+            f"For how many images each method is the best {each}(bars), with intervals; dashed: "
+            "images that each would win if all were alike. Counts say how often, scores say by "
+            f"how much. {TOURNAMENT_RULE} {describe_tournament_interval(result)}"
+        ),
+    )
+    return [Heading(text="Images won"), drawn, _tournament_table(result, several=several)]
+
+
+def _leaders(result: TournamentResult) -> str:
+    """The method with most images at each rate; rows come with the best of a rate first."""
+    first: dict[float | None, str] = {}
+    for row in result.rows:
+        where = "" if row.bpp is None else f" at {row.bpp:g} bpp"
+        first.setdefault(row.bpp, f"{row.method} with {row.images_won:g} of {row.n_images}{where}")
+    return ", ".join(first.values())
+
+
+def _tournament_table(result: TournamentResult, *, several: bool) -> Block:
+    rows: list[list[Cell]] = [
+        [
+            *([format_rate(row.bpp)] if several else []), row.method, row.images_won, row.n_images,
+            interval(row.ci_low, row.ci_high, 1), row.ties, row.by_head_to_head, row.by_vote_share,
+            row.by_score,
+        ]
+        for row in result.rows
+    ]  # fmt: skip
+    ties = ("shared", "head to head", "by votes", "by score")
+    return table_view(
+        "Images won, with 1/m of an image for each of m methods that share its first place, and "
+        "how many are shared. Beside it the counts if shared first places go to the one that "
+        "beats the others in it (head to head), to the larger share of the image's votes, or to "
+        "the higher score.",
+        [*(["bpp"] if several else []), "method", "won", "of", "95% interval", *ties],
+        rows,
+        digits=1,
+        secondary=("of", *ties[1:]),
+        folded=len(rows) > _ROWS_SHOWN,
+    )
 
 
 def _findings(
@@ -148,7 +215,7 @@ def _findings(
                 "."
                 if settled
                 else f"; the two are not clearly apart (difference "
-                f"{interval(first.ci_low, first.ci_high)} logits)."
+                f"{interval(first.ci_low, first.ci_high)} {unit_plural(result)})."
             )
         )
     decided = votes[votes["choice"] != "not_sure"]
@@ -157,7 +224,7 @@ def _findings(
         bias = (
             ""
             if pooled.left_bias is None
-            else (f" (bias {decimal(pooled.left_bias, 2, sign=True)} logit)")
+            else (f" (bias {decimal(pooled.left_bias, 2, sign=True)} {pooled.score_unit})")
         )
         found.append(
             f"The left side was chosen in {share:.1%} of {len(decided):,} decided votes{bias}."

@@ -6,7 +6,7 @@ from mturk_eval.report.tables import Cell, decimal, format_rate, interval, text_
 from mturk_eval.report.text.result import result_text
 from mturk_eval.stats.pairs.tournament import RateSummary, TournamentResult
 
-_RULE = (
+TOURNAMENT_RULE = (
     "A method beats another at an image if most of their votes chose it (a vote that was not sure "
     "counts half for each); the method that beats most others wins the image, and m methods that "
     "share first place win 1/m of it each."
@@ -37,11 +37,11 @@ def _tournament_text(result: TournamentResult) -> str:
         [
             *parts,
             "",
-            wrapped(_RULE),
+            wrapped(TOURNAMENT_RULE),
             wrapped(
-                "By beats, by votes, by score: images won if a shared first place goes to the one "
-                "that beats the others sharing it, to the larger share of the image's votes, or to "
-                "the higher Bradley-Terry score at the rate."
+                "shared: images whose first place it shares. by_…: images won if a shared first "
+                "place goes to the one that beats the others in it, to the larger share of the "
+                "image's votes, or to the higher Bradley-Terry score at the rate."
             ),
             wrapped(describe_tournament_interval(result)),
         ]
@@ -50,9 +50,7 @@ def _tournament_text(result: TournamentResult) -> str:
 
 def _rate_head(rate: RateSummary) -> str:
     where = "" if rate.bpp is None else f"{format_rate(rate.bpp)} bpp: "
-    level = (
-        f"; {rate.level_pairs:,} of {rate.n_pairs:,} pairs are level" if rate.level_pairs else ""
-    )
+    level = f"; level pairs: {rate.level_pairs:,} of {rate.n_pairs:,}" if rate.level_pairs else ""
     return wrapped(
         f"{where}{rate.n_images} images, {rate.n_votes:,} votes{level}. By chance every method "
         f"shown everywhere would win {decimal(rate.chance, 1)}."
@@ -71,7 +69,7 @@ def _rate_table(result: TournamentResult, rate: RateSummary) -> str:
         if row.bpp == rate.bpp
     ]  # fmt: skip
     return text_table(
-        ["method", "won", "of", f"{result.ci_level:.0%} interval", "shared", "by beats",
-         "by votes", "by score"],
+        ["method", "won", "of", f"{result.ci_level:.0%} interval", "shared", "by_head_to_head",
+         "by_vote_share", "by_score"],
         rows,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from mturk_eval.stats.pairs.choice_models import ChoiceModel, chance_of_win
 from mturk_eval.stats.pairs.score_units import ScoreUnit, unit_factor
 from mturk_eval.stats.pairs.vote_scores import VoteScores
 
-MODEL_NAMES: dict[ChoiceModel, str] = {"bradley-terry": "Bradley-Terry", "thurstone": "Thurstone"}
+MODEL_NAMES: dict[ChoiceModel, str] = {"bradley-terry": "Bradley–Terry", "thurstone": "Thurstone"}
 _PLURALS: dict[ScoreUnit, str] = {
     "logit": "logits",
     "probit": "probits",

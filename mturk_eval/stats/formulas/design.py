@@ -93,7 +93,7 @@ def build_design(
         contrasts=contrasts,
         response=table[formula.response].to_numpy(np.float64),
         fixed_columns=fixed,
-        blocks=_blocks(formula, table, columns, contrasts),
+        blocks=_blocks(formula, table, columns, fixed, contrasts),
         columns=columns,
     )
 
@@ -116,13 +116,18 @@ def _check_fixed(fixed: TermColumns) -> None:
 
 
 def _blocks(
-    formula: ModelFormula, table: pd.DataFrame, columns: Columns, contrasts: Contrasts
+    formula: ModelFormula,
+    table: pd.DataFrame,
+    columns: Columns,
+    fixed: TermColumns,
+    contrasts: Contrasts,
 ) -> tuple[RandomBlock, ...]:
     blocks: list[RandomBlock] = []
     for term in formula.random:
         group = group_factor(term.groups, columns, table)
         _check_group(term, len(group.levels), columns.n_rows)
-        design = term_columns(term.expression, columns, contrasts)
+        same = _without_intercept(term.expression) == _without_intercept(formula.fixed)
+        design = fixed if same else term_columns(term.expression, columns, contrasts)
         if not np.isfinite(design.values).all():
             raise StatisticsError(
                 f"{term}: a value is not a finite number in every row. Correct the table, or "
@@ -142,6 +147,11 @@ def _blocks(
         _check_replicates(term, block)
         blocks.append(block)
     return tuple(blocks)
+
+
+def _without_intercept(expression: str) -> str:
+    """``1 + method`` and ``method`` are the same columns."""
+    return expression.removeprefix("1 + ")
 
 
 def _check_group(term: RandomTerm, n_levels: int, n: int) -> None:
