@@ -15,10 +15,20 @@ _HOMES = {
     "Batch": "mturk_eval.batch",
     "MturkEvalError": "mturk_eval.errors",
     "Settings": "mturk_eval.config",
+    "bd_rate": "mturk_eval.stats.evaluation.bd_rate",
+    "evaluate_metrics": "mturk_eval.stats.evaluation.metrics",
+    "fit_mixed": "mturk_eval.stats.mixed.model",
+    "fit_ordinal_ratings": "mturk_eval.stats.ordinal.model",
     "generate": "mturk_eval.generation",
     "load_settings": "mturk_eval.config",
+    "mean_opinion_scores": "mturk_eval.stats.ratings.mos",
+    "method_difference": "mturk_eval.stats.ratings.differences",
     "open_ledger": "mturk_eval.ledger",
+    "rating_reliability": "mturk_eval.stats.reliability.ratings",
     "read_batch": "mturk_eval.batch",
+    "run_tournament": "mturk_eval.stats.pairs.tournament",
+    "score_methods": "mturk_eval.stats.pairs.vote_scores",
+    "vote_reliability": "mturk_eval.stats.reliability.votes",
 }
 
 if TYPE_CHECKING:
@@ -29,6 +39,16 @@ if TYPE_CHECKING:
     from mturk_eval.errors import MturkEvalError as MturkEvalError
     from mturk_eval.generation import generate as generate
     from mturk_eval.ledger import open_ledger as open_ledger
+    from mturk_eval.stats.evaluation.bd_rate import bd_rate as bd_rate
+    from mturk_eval.stats.evaluation.metrics import evaluate_metrics as evaluate_metrics
+    from mturk_eval.stats.mixed.model import fit_mixed as fit_mixed
+    from mturk_eval.stats.ordinal.model import fit_ordinal_ratings as fit_ordinal_ratings
+    from mturk_eval.stats.pairs.tournament import run_tournament as run_tournament
+    from mturk_eval.stats.pairs.vote_scores import score_methods as score_methods
+    from mturk_eval.stats.ratings.differences import method_difference as method_difference
+    from mturk_eval.stats.ratings.mos import mean_opinion_scores as mean_opinion_scores
+    from mturk_eval.stats.reliability.ratings import rating_reliability as rating_reliability
+    from mturk_eval.stats.reliability.votes import vote_reliability as vote_reliability
 
 
 def __getattr__(name: str) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
-from matplotlib.transforms import Affine2D
+from numpy.typing import ArrayLike
 
 from mturk_eval.report.style import (
     INK,
@@ -32,6 +32,7 @@ from mturk_eval.stats.pairs.vote_scores import VoteScores
 _COUNTS_FROM_IN = 0.45
 """Cells smaller than this show the percentage alone."""
 _BAR_IN = 0.17
+_Conversion = Callable[[ArrayLike], ArrayLike]
 _DIVERGING = LinearSegmentedColormap.from_list(
     "orange_white_blue", ["#a84800", "#e8a05c", "#ffffff", "#6aaed6", "#00517f"]
 )
@@ -131,7 +132,7 @@ def scores_figure(
         only_grid(axes, "x")
         axes.set_xlabel(f"{_score_label(result)} (mean of the methods = 0)")
         if result.score_unit != "JOD":
-            top = axes.secondary_xaxis("top", functions=_to_jod(result))
+            top = axes.secondary_xaxis("top", functions=_to_and_from_jod(result))
             top.set_xlabel("The same in JOD", color=MUTED)
     return figure
 
@@ -140,10 +141,10 @@ def _score_label(result: VoteScores) -> str:
     return f"{MODEL_NAMES[result.model]} score ({result.score_unit})"
 
 
-def _to_jod(result: VoteScores) -> Affine2D:
-    """From the result's unit to JOD, for a second axis."""
+def _to_and_from_jod(result: VoteScores) -> tuple[_Conversion, _Conversion]:
+    """The result's unit to JOD and back, for a second axis; both are linear in the score."""
     jod = unit_factor(result.model, "JOD") / unit_factor(result.model, result.score_unit)
-    return Affine2D().scale(jod, jod)
+    return lambda score: np.asarray(score) * jod, lambda score: np.asarray(score) / jod
 
 
 def scores_by_rate_figure(
@@ -187,7 +188,7 @@ def scores_by_rate_figure(
         some = next(iter(results.values()))
         axes.set_ylabel(_score_label(some))
         if some.score_unit != "JOD":
-            right = axes.secondary_yaxis("right", functions=_to_jod(some))
+            right = axes.secondary_yaxis("right", functions=_to_and_from_jod(some))
             right.set_ylabel("The same in JOD", color=MUTED)
         legend_above(figure, axes, width_in)
     return figure

@@ -115,8 +115,8 @@ def _rates_block(by_rate: Mapping[float, VoteScores], styles: Mapping[str, Look]
         lambda width: scores_by_rate_figure(by_rate, styles, width_in=width),
         alt=f"{MODEL_NAMES[some.model]} scores at {len(by_rate)} rates. Highest: {leaders}.",
         caption=(
-            f"{MODEL_NAMES[some.model]} scores at each target rate, fitted separately; the mean of the "
-            "methods is 0 at every rate, so compare within a rate. "
+            f"{MODEL_NAMES[some.model]} scores at each target rate, fitted separately; the mean of "
+            "the methods is 0 at every rate, so compare within a rate. "
             f"{describe_unit(some)} {_IN_JOD} Intervals: {describe_vote_interval(some)}"
         ),
     )
