@@ -25,8 +25,8 @@ from scipy import stats
 
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.formulas.blocks import RandomBlock
-from mturk_eval.stats.mixed.default_rule import fit_default
 from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
+from mturk_eval.stats.mixed.default_rule import fit_default
 from mturk_eval.stats.mixed.kenward_roger import kenward_roger
 from mturk_eval.stats.mixed.satterthwaite import satterthwaite_df
 from mturk_eval.stats.parallel import map_tasks

@@ -89,7 +89,7 @@ def matching_counts(mean: float, std_error: float, n: int = RATINGS_PER_CELL) ->
     --------
     >>> counts = matching_counts(8.25, 0.20)
     >>> counts
-    array([ 0,  1,  2,  4,  7, 10, 14, 18, 21, 23])
+    array([ 1,  1,  2,  2,  4,  7, 10, 16, 22, 35])
     >>> int(counts @ np.arange(1, 11))
     825
     """
@@ -103,7 +103,7 @@ def matching_counts(mean: float, std_error: float, n: int = RATINGS_PER_CELL) ->
     expected = n * _largest_entropy(ratings, total / n, squares / n)
 
     # The integer program has the ten counts and their ten distances from the expected ones, each
-    # distance in units of a count's own spread; so no two solutions are equally good.
+    # distance in units of a count's own spread, so that two solutions hardly ever are equally good.
     zeros, identity = np.zeros(10), np.eye(10)
     moments = np.vstack([np.r_[ratings**power, zeros] for power in (0, 1, 2)])
     solution = milp(

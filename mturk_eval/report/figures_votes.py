@@ -130,7 +130,7 @@ def scores_figure(
         axes.set_ylim(len(items) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
         only_grid(axes, "x")
-        axes.set_xlabel(f"{_score_label(result)} (mean of the methods = 0)")
+        axes.set_xlabel(f"{_score_label(result)}, mean of the methods 0")
         if result.score_unit != "JOD":
             top = axes.secondary_xaxis("top", functions=_to_and_from_jod(result))
             top.set_xlabel("The same in JOD", color=MUTED)
@@ -205,6 +205,7 @@ def tournament_figure(
     rates = list(result.rates)
     methods = [m for m in styles if any(row.method == m for row in result.rows)]
     step = len(methods) + 0.9  # a gap between groups
+    shown: set[str] = set()
     with paper_style():
         bars_in = _BAR_IN * step * len(rates)
         figure = new_figure(width_in, bars_in + (0.75 if len(rates) > 1 else 0.6))
@@ -212,11 +213,13 @@ def tournament_figure(
         for group, rate in enumerate(rates):
             for place, method in enumerate(methods):
                 if (row := won.get((rate.bpp, method))) is not None:
-                    _draw_won(axes, row, group * step + place, styles[method], named=group == 0)
+                    named = method not in shown
+                    shown.add(method)
+                    _draw_won(axes, row, group * step + place, styles[method], named=named)
             ends = (group * step - 0.6, group * step + len(methods) - 0.4)
             axes.vlines(
                 rate.chance, *ends, color=INK, linewidth=1.0, linestyle=(0, (3, 2)), zorder=4,
-                label="chance" if group == 0 else "",
+                label="chance" if rate is rates[-1] else "",
             )  # fmt: skip
         if len(rates) > 1:
             middle = (len(methods) - 1) / 2
@@ -229,7 +232,7 @@ def tournament_figure(
         axes.set_ylim(step * len(rates) - 1.3, -0.8)
         axes.set_xlim(0, max(rate.n_images for rate in rates) * 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="y", length=0, pad=7)
         only_grid(axes, "x")
         images = {rate.n_images for rate in rates}
         axes.set_xlabel(f"Images won{f' of {images.pop()}' if len(images) == 1 else ''}")
@@ -237,9 +240,12 @@ def tournament_figure(
 
 
 def _draw_won(axes: Axes, row: TournamentRow, place: float, look: Look, *, named: bool) -> None:
-    axes.barh(
-        place, row.images_won, height=0.82, color=look.colour, alpha=0.8,
+    """A bar with its interval; the marker tells the methods apart that won nothing."""
+    axes.barh(place, row.images_won, height=0.82, color=look.colour, alpha=0.55)
+    if row.ci_low is not None and row.ci_high is not None:
+        axes.hlines(place, row.ci_low, row.ci_high, color=INK, linewidth=1.2, zorder=3)
+    axes.plot(
+        row.images_won, place, marker=look.marker, color=look.colour, markersize=6.5,
+        markeredgecolor="white", markeredgewidth=0.7, linestyle="none", clip_on=False, zorder=5,
         label=row.method if named else "",
     )  # fmt: skip
-    if row.ci_low is not None and row.ci_high is not None:
-        axes.hlines(place, row.ci_low, row.ci_high, color=INK, linewidth=1.3, zorder=3)

@@ -186,8 +186,8 @@ def _tournament_table(result: TournamentResult, *, several: bool) -> Block:
     ]  # fmt: skip
     ties = ("shared", "head to head", "by votes", "by score")
     return table_view(
-        "Images won, with 1/m of an image for each of m methods that share its first place, and "
-        "how many are shared. Beside it the counts if shared first places go to the one that "
+        "Images won by each method. A first place that m methods share counts 1/m for each; "
+        "shared: such images. Beside it the counts if a shared first place goes to the one that "
         "beats the others in it (head to head), to the larger share of the image's votes, or to "
         "the higher score.",
         [*(["bpp"] if several else []), "method", "won", "of", "95% interval", *ties],

@@ -22,9 +22,15 @@ def describe_tournament_interval(result: TournamentResult) -> str:
         "image": ("images", "other images and these raters"),
         "both": ("raters and images", "other raters and other images"),
     }[result.unit]
+    level = (
+        ""
+        if result.unit == "image"
+        else " Resampled raters leave more pairs level than there are, which pulls limits towards "
+        "chance where a pair has few votes."
+    )
     return (
         f"{result.ci_level:.0%} {result.ci_method} intervals; {drawn} resampled "
-        f"{result.resamples:,} times (seed {result.seed}). They speak about {speaks}."
+        f"{result.resamples:,} times (seed {result.seed}). They speak about {speaks}.{level}"
     )
 
 

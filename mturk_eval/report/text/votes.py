@@ -32,9 +32,10 @@ def describe_unit(result: VoteScores) -> str:
     name = {"logit": "logit", "probit": "probit", "JOD": "JOD", "Elo": "Elo points"}
     difference = step / unit_factor(result.model, result.score_unit)
     chance = float(chance_of_win(result.model, np.array(difference)))
-    sure = " of the votes that are sure" if result.counts.n_ties else " of the time"
+    votes = "votes that are sure" if result.counts.n_ties else "votes"
     return (
-        f"A difference of {step:g} {name[result.score_unit]} means being chosen {chance:.0%}{sure}."
+        f"A difference of {step:g} {name[result.score_unit]} means being chosen in {chance:.0%} of "
+        f"{votes}."
     )
 
 
