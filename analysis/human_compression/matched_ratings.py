@@ -30,7 +30,7 @@ The paper does not report it. A quarter is a usual value for ratings on ten poin
 
 
 SEED = 2019
-"""The paper's year. What other seeds give is the last table of results/model.md."""
+"""Its drawings are ordinary ones; what other seeds give is the last table of results/model.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

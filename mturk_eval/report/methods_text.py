@@ -40,9 +40,9 @@ def methods_section(ratings: pd.DataFrame | None, votes: pd.DataFrame | None) ->
                     "correlations are left out, then slopes without variance; the steps stand "
                     "beside the model. Tests and intervals use Satterthwaite's degrees of freedom "
                     "(Kuznetsova et al., 2017). The reference is the method that is first in the "
-                    "alphabet. Beside it every pair of methods is compared by a paired t test over "
-                    "image means, with p values adjusted for all pairs (Holm, 1979); the report's "
-                    "sentences go by these."
+                    "alphabet; every pair of methods is compared by the model's contrasts, with p "
+                    "values adjusted for all pairs (Holm, 1979). Paired t tests over image means "
+                    "stand beside them as a check."
                 )
             ),
         ]

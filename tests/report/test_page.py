@@ -174,7 +174,7 @@ def test_every_pair_of_methods_is_compared_and_the_sentences_say_by_which_test()
     section = rating_section(_three_methods(), looks(["zap", "webp", "hific"]))
     text = _text(section)
     assert all(pair in text for pair in ("webp − hific", "zap − hific", "zap − webp"))
-    assert "by the paired t tests over images (p adjusted by Holm for 3 comparisons)" in text
+    assert "In plain words (p adjusted by Holm for 3 comparisons)" in text
     assert any("zap − webp" in finding for finding in section.findings)
     assert any("Holm-adjusted p" in finding for finding in section.findings)
     assert "methodwebp" in text  # hific, first in the alphabet, is the reference as in analyze
@@ -211,9 +211,9 @@ def test_missing_cells_are_said_beside_the_means_and_the_comparisons() -> None:
     text = _text(section)
     assert "5 of 18 image x method cells have no ratings: the methods' means are over" in text
     assert "The data are unbalanced: 5 of 18" in text
-    assert "webp − hific has no test: only one image" in text
+    assert "webp − hific has no paired test: only one image" in text
     assert any("means are over different images" in finding for finding in section.findings)
-    assert any("hific" in f and "there is no test" in f for f in section.findings)
+    assert any("hific" in f and "interval over images" in f for f in section.findings)
 
 
 def test_methods_have_one_order_one_colour_and_one_marker_in_all_figures() -> None:

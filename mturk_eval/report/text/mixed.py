@@ -166,7 +166,9 @@ def _balanced_text(result: MixedResult) -> str:
     ]
     meaning = wrapped(
         "t and p are of single tests over the images that both methods have; p Holm is adjusted "
-        "for all pairs. In a balanced design the model with by-image slopes gives the same t."
+        "for all pairs. They speak about other images and these raters: how much raters differ "
+        "about the methods is not in them. Where nothing is missing and raters do not differ so, "
+        "the model with by-image slopes gives the same t."
     )
     head = "Balanced check: paired t tests over image means, every pair of methods"
     return "\n".join([head, "", table, "", *reasons, meaning])

@@ -116,7 +116,7 @@ class MetricEvaluation:
     def document(self) -> Document:
         """The result as a JSON object."""
         return {
-            "model": "metric-evaluation",
+            "model": "metrics",
             "n_observations": self.n_stimuli,
             "generalises_to": list(self.generalises_to),
             "warnings": list(self.warnings),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from mturk_eval.stats.formulas.blocks import RandomBlock
 from mturk_eval.stats.formulas.design import Design
 from mturk_eval.stats.formulas.grammar import ModelFormula, RandomTerm
 from mturk_eval.stats.linear.fitting import LinearFit
@@ -48,6 +50,13 @@ def fit_warnings(
     if fit.singular:
         found.append(f"The fit is singular: {_singular_part(components)}. The data carry a simpler "
                      "random part.")  # fmt: skip
+    for block in design.blocks:
+        if block.n_terms > 1 and not _varies_within(block):
+            found.append(
+                f"No {block.group} has answers at two settings of {', '.join(block.terms)}: its "
+                "variances and their correlation cannot all be told apart. The tests of fixed "
+                f"effects stand; do not interpret these variances. Simpler: (1 | {block.group})."
+            )
     few = [f"{n} {unit_name(name)}" for name, n in design.groups.items() if n < _FEW_LEVELS]
     if few:
         found.append(f"A variance over {' and '.join(few)} is known only roughly.")
@@ -57,6 +66,15 @@ def fit_warnings(
             "sure of itself with few images or raters."
         )
     return found
+
+
+def _varies_within(block: RandomBlock) -> bool:
+    """Whether some level has rows with different columns."""
+    low = np.full((block.n_levels, block.n_terms), np.inf)
+    high = -low
+    np.minimum.at(low, block.codes, block.columns)
+    np.maximum.at(high, block.codes, block.columns)
+    return bool((high > low).any())
 
 
 def _singular_part(components: tuple[Component, ...]) -> str:

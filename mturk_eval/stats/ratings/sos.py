@@ -20,7 +20,6 @@ from mturk_eval.stats.resampling.intervals import (
     t_limits,
 )
 from mturk_eval.stats.resampling.jackknife import from_left_out
-from mturk_eval.stats.resampling.weights import cluster_weights, resample_slices
 
 _FEW_IMAGES = 10
 
@@ -221,10 +220,7 @@ def _interval(
         low, high = t_limits(estimates, spread.std_error, spread.df, ci_level)
         return float(spread.std_error[0]), float(low[0]), float(high[0])
     sums = ClusterSums(sums=above[None, :], counts=below[None, :])
-    rng = np.random.default_rng(seed)
-    replicates = np.empty((1, resamples))
-    for part in resample_slices(resamples, n):
-        replicates[:, part] = sums.means(cluster_weights(n, part.stop - part.start, rng))
+    replicates = sums.bootstrapped(resamples, np.random.default_rng(seed))
     if interval == "percentile":
         low, high = percentile_limits(replicates, ci_level)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from mturk_eval.errors import InvalidInputError
-from mturk_eval.stats.resampling.weights import cluster_weights, resample_slices
+from mturk_eval.stats.resampling.weights import weight_blocks
 
 _DENSE_ENTRIES_PER_RATING = 4  # a dense table up to this size is faster than a sparse one
+_SPARSE_CACHE_SIZES = 4  # sparse products gain from many resamples at once
+_USUAL_WEIGHTS = 12  # a cluster is drawn more often than this once in 10^11 times
+_EXACT_BELOW: tuple[tuple[type[np.number], int], ...] = ((np.int16, 2**15), (np.float32, 2**24))
+"""Types in which sums of whole numbers are exact up to a limit, the fastest in products first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +62,38 @@ class ClusterSums:
         """
         by_cluster = weights.T
         if not isinstance(self.sums, np.ndarray):
-            by_cluster = np.ascontiguousarray(by_cluster)
-        means = np.asarray(self.sums @ by_cluster)
+            by_cluster = np.ascontiguousarray(by_cluster, dtype=self.sums.dtype)
         with np.errstate(divide="ignore", invalid="ignore"):
-            means /= np.asarray(self.counts @ by_cluster)
+            return np.divide(self.sums @ by_cluster, self.counts @ by_cluster, dtype=np.float64)
+
+    def bootstrapped(self, resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Cell means, shape (n_cells, resamples), of clusters drawn with replacement.
+
+        NaN where no cluster of a cell was drawn.
+        """
+        n_cells, n_clusters = self.sums.shape
+        dense = isinstance(self.sums, np.ndarray)
+        usual = self if dense else self._in_the_fastest_exact_type()
+        means = np.empty((n_cells, resamples))
+        for part, weights in weight_blocks(
+            n_clusters, resamples, rng, cache_sizes=1 if dense else _SPARSE_CACHE_SIZES
+        ):
+            table = usual if dense or weights.max() <= _USUAL_WEIGHTS else self
+            means[:, part] = table.means(weights)
         return means
+
+    def _in_the_fastest_exact_type(self) -> ClusterSums:
+        """The same tables, with fewer bytes per number where usual weights cannot exceed them.
+
+        Whole ratings have whole sums, which lose nothing in such a type.
+        """
+        if not np.array_equal(self.sums.data, np.rint(self.sums.data)):
+            return self
+        largest = max(float(np.max(abs(table).sum(axis=1))) for table in (self.sums, self.counts))
+        for kind, limit in _EXACT_BELOW:
+            if largest * _USUAL_WEIGHTS < limit:
+                return ClusterSums(sums=self.sums.astype(kind), counts=self.counts.astype(kind))
+        return self
 
     def entries(
         self,
@@ -135,8 +167,8 @@ def cluster_bootstrap_means(
     (('jxl', 'webp'), array([4.5, 7.5]), array([4. , 4.5, 5. ]))
     """
     numbers = np.asarray(values, dtype=np.float64)
-    cluster, cluster_labels = pd.factorize(np.asarray(clusters))
-    group, labels = pd.factorize(np.asarray(groups), sort=True)
+    cluster, cluster_labels = _codes(clusters)
+    group, labels = _codes(groups)
     if not len(numbers) or not len(numbers) == len(cluster) == len(group):
         raise InvalidInputError(
             f"{len(numbers)} values, {len(cluster)} clusters and {len(group)} groups: give one "
@@ -152,13 +184,24 @@ def cluster_bootstrap_means(
     sums = ClusterSums.of(
         numbers, cells=group, clusters=cluster, n_cells=len(labels), n_clusters=n_clusters
     )
-    rng = np.random.default_rng(seed)
-    replicates = np.empty((resamples, len(labels)))
-    for part in resample_slices(resamples, n_clusters):
-        weights = cluster_weights(n_clusters, part.stop - part.start, rng)
-        replicates[part] = sums.means(weights).T
     return BootstrappedMeans(
         groups=tuple(labels.tolist()),
         means=sums.means(np.ones((1, n_clusters)))[:, 0],
-        replicates=replicates,
+        replicates=sums.bootstrapped(resamples, np.random.default_rng(seed)).T,
     )
+
+
+def _codes(labels: ArrayLike) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Codes of labels, -1 where one is missing, and the labels, sorted."""
+    given = np.asarray(labels)
+    if given.dtype.kind in "iu" and len(given):
+        lowest, highest = int(given.min()), int(given.max())
+        if highest - lowest < 2 * len(given):  # numbered already: no hashing, no sorting
+            code = given.astype(np.int64) - lowest
+            occurs = np.zeros(highest - lowest + 1, dtype=bool)
+            occurs[code] = True
+            if not occurs.all():
+                code = (np.cumsum(occurs) - 1)[code]
+            return code, (np.flatnonzero(occurs) + lowest).astype(given.dtype)
+    code, unique = pd.factorize(given, sort=True)
+    return code, np.asarray(unique)

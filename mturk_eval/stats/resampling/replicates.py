@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from mturk_eval.stats.resampling.cells import Cells, Items
-from mturk_eval.stats.resampling.weights import ResamplingUnit, cluster_weights, resample_slices
+from mturk_eval.stats.resampling.weights import ResamplingUnit, resample_slices, weight_blocks
 
 _Floats = NDArray[np.float64]
 _REPLICATES_AT_ONCE = 2**24  # 128 MB
@@ -98,24 +98,21 @@ def _image_weights(
     n_images: int, resamples: int, seed: int, unit: ResamplingUnit
 ) -> Iterator[tuple[slice, _Floats | None]]:
     """Slices of the resamples with how often they drew each image; None where all count once."""
-    rng = np.random.default_rng([seed, _IMAGES])
+    if unit in {"image", "both"}:
+        yield from weight_blocks(n_images, resamples, np.random.default_rng([seed, _IMAGES]))
+        return
     for chosen in resample_slices(resamples, n_images):
-        drawn = unit in {"image", "both"}
-        size = chosen.stop - chosen.start
-        yield chosen, cluster_weights(n_images, size, rng) if drawn else None
+        yield chosen, None
 
 
 def _resample_raters(cells: Cells, items: Items, resamples: int, seed: int) -> _Floats:
     rng = np.random.default_rng([seed, _RATERS])
-    plus = cells.by_rater.rows(items.plus)
-    minus = None if items.minus is None else cells.by_rater.rows(items.minus)
-    replicates = np.empty((items.n_items, resamples))
-    for chosen in resample_slices(resamples, cells.n_raters):
-        weights = cluster_weights(cells.n_raters, chosen.stop - chosen.start, rng)
-        replicates[:, chosen] = plus.means(weights)
-        if minus is not None:
-            replicates[:, chosen] -= minus.means(weights)
-    return replicates
+    if items.minus is None:
+        return cells.by_rater.rows(items.plus).bootstrapped(resamples, rng)
+    both = cells.by_rater.rows(np.concatenate([items.plus, items.minus]))
+    plus, minus = np.split(both.bootstrapped(resamples, rng), 2)
+    plus -= minus
+    return plus
 
 
 def _resample_ratings(cells: Cells, items: Items, resamples: int, seed: int) -> _Floats:

@@ -144,6 +144,16 @@ def test_profile_intervals_are_offered() -> None:
     assert (effect.ci_low, effect.ci_high) == pytest.approx((low, high), abs=2e-3)
 
 
+def test_slopes_that_no_rater_shows_are_warned_of() -> None:
+    """Every rater saw one method: three variances by rater, and two that can be told apart."""
+    study = crossed_study(3, raters=24)
+    first = study["rater"].str[1:].astype(int) % 2 == 0
+    split = study[first == (study["method"] == "a")]
+    result = fit_mixed(split, "rating ~ method + (1 + method | image) + (1 + method | rater)")
+    assert any("No rater has answers at two settings" in w for w in result.warnings)
+    assert not any("No image" in w for w in result.warnings)
+
+
 def test_two_models_are_compared_by_likelihood_ratio() -> None:
     result = fit_mixed(
         reference_table("sim_balanced"),
