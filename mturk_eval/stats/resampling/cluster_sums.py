@@ -167,8 +167,8 @@ def cluster_bootstrap_means(
     (('jxl', 'webp'), array([4.5, 7.5]), array([4. , 4.5, 5. ]))
     """
     numbers = np.asarray(values, dtype=np.float64)
-    cluster, cluster_labels = _codes(clusters)
-    group, labels = _codes(groups)
+    cluster, cluster_labels = _codes(clusters, sort=False)
+    group, labels = _codes(groups, sort=True)
     if not len(numbers) or not len(numbers) == len(cluster) == len(group):
         raise InvalidInputError(
             f"{len(numbers)} values, {len(cluster)} clusters and {len(group)} groups: give one "
@@ -191,8 +191,8 @@ def cluster_bootstrap_means(
     )
 
 
-def _codes(labels: ArrayLike) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Codes of labels, -1 where one is missing, and the labels, sorted."""
+def _codes(labels: ArrayLike, *, sort: bool) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Codes of labels, -1 where one is missing, and the labels; numbers always come sorted."""
     given = np.asarray(labels)
     if given.dtype.kind in "iu" and len(given):
         lowest, highest = int(given.min()), int(given.max())
@@ -203,5 +203,5 @@ def _codes(labels: ArrayLike) -> tuple[NDArray[np.int64], NDArray[Any]]:
             if not occurs.all():
                 code = (np.cumsum(occurs) - 1)[code]
             return code, (np.flatnonzero(occurs) + lowest).astype(given.dtype)
-    code, unique = pd.factorize(given, sort=True)
+    code, unique = pd.factorize(given, sort=sort)
     return code, np.asarray(unique)

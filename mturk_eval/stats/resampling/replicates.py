@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 from scipy.sparse import csr_array
 
 from mturk_eval.stats.resampling.cells import Cells, Items
@@ -18,6 +19,7 @@ from mturk_eval.stats.resampling.weights import ResamplingUnit, resample_slices,
 
 _Floats = NDArray[np.float64]
 _REPLICATES_AT_ONCE = 2**24  # 128 MB
+_OUTCOMES_PER_RESAMPLE = 16  # up to which the distribution of a sum is faster than its draws
 _RATERS, _IMAGES, _RATINGS = 0, 1, 2  # streams of random numbers
 
 
@@ -119,14 +121,20 @@ def _resample_ratings(cells: Cells, items: Items, resamples: int, seed: int) -> 
     order = np.argsort(cells.cell, kind="stable")
     ends = np.cumsum(cells.counts)
 
-    def replicates(cell: int) -> _Floats:
+    def fill(out: _Floats, cell: np.int64) -> None:
         members = cells.value[order[ends[cell] - cells.counts[cell] : ends[cell]]]
         # A generator for each cell: its digits do not depend on which cells came before.
-        return _resampled_mean(members, resamples, np.random.default_rng([seed, _RATINGS, cell]))
+        rng = np.random.default_rng([seed, _RATINGS, int(cell)])
+        out[:] = _resampled_mean(members, resamples, rng)
 
-    drawn = np.array([replicates(int(cell)) for cell in items.plus])
+    drawn = np.empty((items.n_items, resamples))
+    for row, cell in zip(drawn, items.plus, strict=True):
+        fill(row, cell)
     if items.minus is not None:
-        drawn -= np.array([replicates(int(cell)) for cell in items.minus])
+        other = np.empty(resamples)
+        for row, cell in zip(drawn, items.minus, strict=True):
+            fill(other, cell)
+            row -= other
     return drawn
 
 
@@ -135,6 +143,10 @@ def _resampled_mean(
 ) -> _Floats:
     """Means of draws with replacement from one sample, shape (resamples,)."""
     n = len(values)
+    lowest, span = values.min(), np.ptp(values)
+    if n * span <= _OUTCOMES_PER_RESAMPLE * resamples and np.array_equal(values, np.rint(values)):
+        chance = np.bincount((values - lowest).astype(np.int64)) / n
+        return np.asarray((n * lowest + _drawn_sums(chance, n, resamples, rng)) / n)
     distinct, counts = np.unique(values, return_counts=True)
     if 4 * len(distinct) <= n:  # a scale of few steps: draw how often each step occurs
         return np.asarray(rng.multinomial(n, counts / n, size=resamples) @ distinct / n)
@@ -142,3 +154,19 @@ def _resampled_mean(
     for chosen in resample_slices(resamples, n):
         means[chosen] = values[rng.integers(0, n, size=(chosen.stop - chosen.start, n))].mean(1)
     return means
+
+
+def _drawn_sums(
+    chance: _Floats, n: int, resamples: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Sums of n independent draws of 0, 1, ... with these chances, shape (resamples,).
+
+    The distribution of the sum is computed, as the n-th power of the characteristic function, and
+    drawn from by inversion; rounding changes its chances by less than 1e-12.
+    """
+    highest = n * (len(chance) - 1)
+    size = fft.next_fast_len(highest + 1, real=True)
+    of_sum = fft.irfft(fft.rfft(chance, size) ** n, size)[: highest + 1]
+    reached = np.cumsum(np.maximum(of_sum, 0.0))
+    drawn = np.searchsorted(reached[:-1], rng.random(resamples) * reached[-1], side="right")
+    return np.asarray(drawn, dtype=np.int64)

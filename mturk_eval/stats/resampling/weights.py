@@ -66,8 +66,8 @@ def weight_blocks(
 
     Examples
     --------
-    >>> [part for part, _ in weight_blocks(100_000, 3, np.random.default_rng(1))]
-    [slice(0, 1, None), slice(1, 2, None), slice(2, 3, None)]
+    >>> [part for part, _ in weight_blocks(100_000, 5, np.random.default_rng(1))]
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
     step = cache_sizes * _rows_in_cache(n_clusters)
     buffer = np.empty((min(step, resamples), n_clusters))
