@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence, Sized
 from enum import StrEnum
 from pathlib import Path
@@ -94,11 +95,17 @@ def analyze(
     model: Annotated[ModelName, typer.Option("--model", help="What to compute.")],
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Tidy CSV of ratings or votes instead of the ledger."),
+        typer.Option(
+            "--data", help="CSV of ratings or votes, one answer a row; default: the ledger."
+        ),
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option("--column", metavar="NAME=COLUMN", help="The file's COLUMN is our NAME."),
+        typer.Option(
+            "--column",
+            metavar="NAME=COLUMN",
+            help="The file's COLUMN is our NAME, e.g. rater=worker; may be given again.",
+        ),
     ] = None,
     scale: Annotated[
         tuple[float, float] | None,
@@ -121,58 +128,81 @@ def analyze(
         typer.Option("--compare", help="mixed: a formula to compare by likelihood ratio."),
     ] = None,
     estimation: Annotated[
-        EstimationName | None, typer.Option("--estimation", help="mixed: default reml.")
+        EstimationName | None,
+        typer.Option("--estimation", help="mixed: default reml; bias-inconsistency: default ml."),
     ] = None,
     df: Annotated[
         DfName | None,
-        typer.Option("--df", help="mixed: degrees of freedom; default satterthwaite."),
+        typer.Option("--df", help="mixed: degrees of freedom of tests; default satterthwaite."),
     ] = None,
     adjustment: Annotated[
         AdjustmentName | None,
-        typer.Option("--adjustment", help="mixed: of p for all pairs of levels; default holm."),
+        typer.Option(
+            "--adjustment", help="mixed: adjusts p for all pairs of levels; default holm."
+        ),
     ] = None,
     reference: Annotated[
         list[str] | None,
         typer.Option(
             "--reference",
             metavar="FACTOR=LEVEL",
-            help="mixed, ordinal: default first alphabetically.",
+            help="mixed, ordinal: the level others are compared with; default: alphabetically "
+            "first.",
         ),
     ] = None,
     contrasts: Annotated[
         ContrastsName | None,
-        typer.Option("--contrasts", help="mixed, ordinal: default treatment."),
+        typer.Option(
+            "--contrasts", help="mixed, ordinal: how factors are coded; default treatment."
+        ),
     ] = None,
     link: Annotated[LinkName | None, typer.Option("--link", help="ordinal: default logit.")] = None,
     unit: Annotated[
         str | None,
-        typer.Option("--unit", help="What intervals let vary: rater, rating, image or both."),
+        typer.Option(
+            "--unit",
+            help="What intervals let vary: rater, rating, image or both (raters and images); "
+            "default rater, tournament: image, bd-rate: both.",
+        ),
     ] = None,
     interval: Annotated[
         str | None,
         typer.Option(
             "--interval",
-            help="mos: percentile, bca, t, bounded; mixed: wald, profile; scores: robust, "
-            "bootstrap.",
+            help="mos: percentile (default), bca, t, bounded; dmos, sos: no bounded; mixed: wald "
+            "(default), profile; scores: robust (default), bootstrap.",
         ),
     ] = None,
     score_unit: Annotated[
         str | None,
         typer.Option(
-            "--score-unit", help="bradley-terry: logit, JOD, Elo; thurstone: JOD, probit."
+            "--score-unit",
+            help="bradley-terry: logit (default), JOD, Elo; thurstone: JOD (default), probit.",
         ),
     ] = None,
     prior_sd: Annotated[
         float | None,
-        typer.Option("--prior-sd", min=0.0, help="Scores: a normal prior, in their unit."),
+        typer.Option(
+            "--prior-sd",
+            min=0.0,
+            help="Scores: sd of a normal prior, in their unit; default: none.",
+        ),
     ] = None,
     original: Annotated[
         str | None,
-        typer.Option("--original", metavar="METHOD", help="dmos: the hidden original's method."),
+        typer.Option(
+            "--original",
+            metavar="METHOD",
+            help="dmos: what the file calls the hidden original; default: catch trials.",
+        ),
     ] = None,
     anchor: Annotated[
         str | None,
-        typer.Option("--anchor", metavar="METHOD", help="bd-rate: the method to compare with."),
+        typer.Option(
+            "--anchor",
+            metavar="METHOD",
+            help="bd-rate: the method the others are compared with; needed.",
+        ),
     ] = None,
     interpolation: Annotated[
         InterpolationName | None,
@@ -180,27 +210,47 @@ def analyze(
     ] = None,
     metrics: Annotated[
         Path | None,
-        typer.Option("--metrics", metavar="CSV", help="metrics: image, method, a column each."),
+        typer.Option(
+            "--metrics",
+            metavar="CSV",
+            help="metrics: columns image, method (bpp), and one per metric.",
+        ),
+    ] = None,
+    direction: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--direction",
+            metavar="METRIC=higher|lower",
+            help="metrics: which values are better; default: read off the data. May be given "
+            "again.",
+        ),
     ] = None,
     mapping: Annotated[
-        MappingName | None, typer.Option("--mapping", help="metrics: default logistic-4.")
+        MappingName | None,
+        typer.Option(
+            "--mapping", help="metrics: the curve from metric to rating; default logistic-4."
+        ),
     ] = None,
     answers: Annotated[
         str | None,
-        typer.Option("--answers", help="reliability: of ratings or of votes."),
+        typer.Option("--answers", help="reliability: of ratings or votes; default: what there is."),
     ] = None,
     resamples: Annotated[
-        int | None, typer.Option("--resamples", min=1, help="How many bootstrap resamples.")
+        int | None, typer.Option("--resamples", min=2, help="How many resamples a bootstrap draws.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Of the bootstrap; default 0.")
+        int | None,
+        typer.Option("--seed", min=0, help="Of a bootstrap: same seed, same numbers; default 0."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes for a scores' bootstrap.")
+        int | None,
+        typer.Option("--workers", min=1, help="Scores: processes for --interval bootstrap."),
     ] = None,
     dask: Annotated[
         str | None,
-        typer.Option("--dask", metavar="ADDRESS", help="A Dask scheduler for it, or local."),
+        typer.Option(
+            "--dask", metavar="ADDRESS", help="Scores: a Dask scheduler for it, or local."
+        ),
     ] = None,
     batch: BatchNames = None,
     ledger: LedgerUrl = None,
@@ -217,9 +267,9 @@ def analyze(
     recipe = RECIPES[model.value]
     given = _given(ctx)
     _check_options(model.value, recipe, given, data)
-    if scale is not None and not scale[0] < scale[1]:
+    if scale is not None and not -math.inf < scale[0] < scale[1] < math.inf:
         raise typer.BadParameter(
-            f"--scale {scale[0]:g} {scale[1]:g}: LOW must be below HIGH, e.g. --scale 1 10."
+            f"--scale {scale[0]:g} {scale[1]:g}: two numbers, LOW below HIGH, e.g. --scale 1 10."
         )
     source = Answers(
         data=data,
@@ -232,6 +282,8 @@ def analyze(
     options = {name: given[name] for name in recipe.options if name in given}
     if "reference" in options:
         options["reference"] = _pairs("--reference", reference)
+    if "direction" in options:
+        options["direction"] = _directions(direction)
     analysis = recipe.run(source, by, options)
     if json:
         print_json(analysis.document())
@@ -260,6 +312,7 @@ def _check_options(model: str, recipe: Recipe, given: dict[str, Any], data: Path
             raise typer.BadParameter(
                 f"{_flag(name)} {value}: with --model {model} it is {_either(known)}."
             )
+    _check_bootstrap(model, recipe, given)
     if recipe.of_votes and "scale" in given:
         raise typer.BadParameter(f"--scale means nothing to --model {model}: votes have none.")
     for name in recipe.required:
@@ -268,8 +321,24 @@ def _check_options(model: str, recipe: Recipe, given: dict[str, Any], data: Path
     for name in ("column", "scale", "drop_missing"):
         if data is None and name in given:
             raise typer.BadParameter(f"{_flag(name)} is for a CSV given with --data.")
-    if data is not None and "batch" in given:
-        raise typer.BadParameter("--batch chooses from the ledger; with --data there is none.")
+    for name in ("batch", "ledger"):
+        if data is not None and name in given:
+            raise typer.BadParameter(
+                f"{_flag(name)} is about the ledger; with --data FILE the answers are in the file."
+            )
+
+
+def _check_bootstrap(model: str, recipe: Recipe, given: dict[str, Any]) -> None:
+    """Refuse options of a bootstrap where nothing is drawn."""
+    bootstrap = recipe.bootstrap
+    if bootstrap is None or given.get(bootstrap.option, bootstrap.default) in bootstrap.values:
+        return
+    for name in ("resamples", "seed", "workers", "dask"):
+        if name in given:
+            raise typer.BadParameter(
+                f"{_flag(name)} is of a bootstrap: with --model {model} there is one with "
+                f"{_flag(bootstrap.option)} {_either(bootstrap.values)}."
+            )
 
 
 def _flag(name: str) -> str:
@@ -278,6 +347,17 @@ def _flag(name: str) -> str:
 
 def _either(values: Sequence[str]) -> str:
     return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"
+
+
+def _directions(given: Sequence[str] | None) -> dict[str, str]:
+    """Which values of a metric are better, by the metric's name."""
+    directions = _pairs("--direction", given)
+    for name, value in directions.items():
+        if value not in {"higher", "lower"}:
+            raise typer.BadParameter(
+                f"--direction {name}={value}: which values are better, higher or lower?"
+            )
+    return directions
 
 
 def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:

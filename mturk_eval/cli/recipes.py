@@ -23,17 +23,32 @@ _SCORES = ("unit", "interval", "score_unit", "prior_sd", *_BOOTSTRAP, "workers",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BootstrapWith:
+    """Where a model draws resamples: with these values of an option, whose default is known."""
+
+    option: str
+    values: tuple[str, ...]
+    default: str
+
+
+_OF_MEANS = BootstrapWith(option="interval", values=("percentile", "bca"), default="percentile")
+_OF_SCORES = BootstrapWith(option="interval", values=("bootstrap",), default="robust")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How one model is run.
 
     ``options`` are those of `analyze` that mean something to it, beside the ones all models share;
-    ``choices`` the values of an option where models differ in them. Votes have no scale.
+    ``choices`` the values of an option where models differ in them; ``bootstrap`` where its
+    bootstrap's options mean something (None: always, as far as it has them). Votes have no scale.
     """
 
     run: Callable[[Answers, str | None, Options], Analysis]
     options: tuple[str, ...]
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    bootstrap: BootstrapWith | None = None
     of_votes: bool = False
 
 
@@ -159,13 +174,14 @@ def _metrics(answers: Answers, by: str | None, options: Options) -> Analysis:
     from mturk_eval.stats.ratings.mos import mean_opinion_scores
     from mturk_eval.tidy.files import read_metric_values
 
-    given = {name: value for name, value in options.items() if name != "metrics"}
+    given = {name: options[name] for name in ("mapping", *_BOOTSTRAP) if name in options}
+    directions = options.get("direction")
     table, batches = answers.ratings()
     values = read_metric_values(options["metrics"])
 
     def evaluated(rows: pd.DataFrame) -> MetricEvaluation:
         means = pd.DataFrame(mean_opinion_scores(rows).document()["rows"])
-        return evaluate_metrics(means, values, **given)
+        return evaluate_metrics(means, values, directions=directions, **given)
 
     return analyze_table(table, evaluated, by=by, batches=batches)
 
@@ -174,16 +190,19 @@ RECIPES: Mapping[str, Recipe] = {
     "mos": Recipe(
         run=_mos,
         options=("unit", "interval", *_BOOTSTRAP),
+        bootstrap=_OF_MEANS,
         choices={"unit": _UNITS, "interval": ("percentile", "bca", "t", "bounded")},
     ),
     "dmos": Recipe(
         run=_dmos,
         options=("unit", "interval", "original", *_BOOTSTRAP),
+        bootstrap=_OF_MEANS,
         choices={"unit": _UNITS, "interval": ("percentile", "bca", "t")},
     ),
     "sos": Recipe(
         run=_sos,
         options=("interval", *_BOOTSTRAP),
+        bootstrap=_OF_MEANS,
         choices={"interval": ("percentile", "bca", "t")},
     ),
     "bias-inconsistency": Recipe(run=_bias_inconsistency, options=("estimation",)),
@@ -200,6 +219,7 @@ RECIPES: Mapping[str, Recipe] = {
         run=partial(_scores, "bradley-terry"),
         of_votes=True,
         options=_SCORES,
+        bootstrap=_OF_SCORES,
         choices={
             "unit": _UNITS,
             "interval": ("robust", "bootstrap"),
@@ -210,6 +230,7 @@ RECIPES: Mapping[str, Recipe] = {
         run=partial(_scores, "thurstone"),
         of_votes=True,
         options=_SCORES,
+        bootstrap=_OF_SCORES,
         choices={
             "unit": _UNITS,
             "interval": ("robust", "bootstrap"),
@@ -220,7 +241,8 @@ RECIPES: Mapping[str, Recipe] = {
         run=_tournament,
         of_votes=True,
         options=("unit", *_BOOTSTRAP),
-        choices={"unit": ("rater", "image", "both")},
+        choices={"unit": ("image", "rater", "both")},
+        bootstrap=BootstrapWith(option="unit", values=("rater", "both"), default="image"),
     ),
     "rater-reliability": Recipe(run=_rater_reliability, of_votes=True, options=()),
     "reliability": Recipe(
@@ -235,6 +257,8 @@ RECIPES: Mapping[str, Recipe] = {
         required=("anchor",),
     ),
     "metrics": Recipe(
-        run=_metrics, options=("metrics", "mapping", *_BOOTSTRAP), required=("metrics",)
+        run=_metrics,
+        options=("metrics", "direction", "mapping", *_BOOTSTRAP),
+        required=("metrics",),
     ),
 }  # fmt: skip

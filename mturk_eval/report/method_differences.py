@@ -15,6 +15,8 @@ Fits = Sequence[tuple[float | None, MixedResult | MturkEvalError]]
 """Per rate (None: no rates) the default model, or why there is none."""
 
 _PAIRS_IN_WORDS = 3
+_FEW_IMAGES = 10
+"""Below, Satterthwaite's test is not the safest one."""
 
 
 def difference_blocks(fits: Fits, methods: Sequence[str]) -> list[Block]:
@@ -54,6 +56,14 @@ def _one_model(fit: MixedResult, at: str, methods: Sequence[str]) -> list[Block]
         blocks.append(Paragraph(text=f"How this model was chosen: {chosen}"))
     blocks += [*_coefficients(fit, at, level), *_balanced(fit, at, level)]
     blocks += [Note(text=text) for text in fit.warnings]
+    images = fit.groups.get("image", _FEW_IMAGES)
+    if images < _FEW_IMAGES:
+        blocks.append(
+            Note(
+                text=f"With {images} images Kenward and Roger's test is the safer one: mturk-eval "
+                "analyze --model mixed --df kenward-roger."
+            )
+        )
     return blocks
 
 
@@ -233,6 +243,8 @@ def _difference(test: PairwiseContrast, fit: MixedResult) -> str:
     better, other, size, low, high = _better_first(test)
     verdict = "excludes" if low > 0 else "includes"
     adjusted = "" if test.p_adjusted == test.p else f"; Holm-adjusted p {_equals(test.p_adjusted)}"
+    if low > 0 and test.p_adjusted >= 1 - fit.ci_level:
+        adjusted += ": not settled among all pairs"
     units = " and ".join(fit.generalises_to)
     return (
         f"{better} − {other}: {size:.2f} points; the {fit.ci_level:.0%} interval over {units}, "

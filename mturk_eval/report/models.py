@@ -177,6 +177,11 @@ def split_originals(table: Table, original: str | None) -> tuple[Table, pd.DataF
             f"{table.source} has {what}. Differential scores need ratings of the hidden "
             "originals; name their method with --original METHOD."
         )
+    if model_rows(rest).frame.empty:
+        raise NoDataError(
+            f"{table.source} holds ratings of originals only. Differential scores compare "
+            "reconstructions with them; check --original."
+        )
     return rest, hidden
 
 

@@ -146,10 +146,8 @@ def _comparisons(pooled: VoteScores, by_rate: Mapping[float, VoteScores]) -> Blo
 
 
 def _tournament_blocks(votes: pd.DataFrame, styles: Mapping[str, Look]) -> list[Block]:
-    unit = _unit(votes)
     try:
-        # one rater's votes on one image: the counts stand, and there is no interval
-        result = run_tournament(votes, unit="both" if unit == "rating" else unit)
+        result = run_tournament(votes)
     except MturkEvalError as error:
         return [Note(text=f"Images won were not counted: {error}")]
     several = len(result.rates) > 1

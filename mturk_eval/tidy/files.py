@@ -10,7 +10,9 @@ import csv
 import gzip
 import io
 import os
+import re
 import tempfile
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +36,9 @@ from mturk_eval.trials import CHOICES
 _MISSING = frozenset({"", "na", "nan", "n/a", "<na>"})
 _DELIMITERS = (",", ";", "\t")
 _WORDS_SHOWN = 5
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n", re.IGNORECASE)
+"""What Excel puts before a table to name the separator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +252,11 @@ def _read_columns(
             )
         raise TableError(
             f"{path} has no column {_list(missing)}; it has {_list(header)}. "
-            f"{advice.rename.format(missing[0])}"
+            + (
+                "Separate columns by commas, semicolons or tabs."
+                if len(header) == 1 and len(needed) > 1
+                else advice.rename.format(missing[0])
+            )
         )
     if "bpp" in frame:
         frame = frame.assign(bpp=_numbers(path, frame, "bpp"))
@@ -257,22 +266,24 @@ def _read_columns(
 
 def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header, and the non-empty rows with their numbers; cells stripped of outer blanks."""
-    reader = _reader(path)
+    reader, first_row = _reader(path)
     try:
         header = [name.strip() for name in next(reader, [])]
         if not any(header):
             raise TableError(f"{path} is empty; a table starts with a row of column names.")
         twice = {name for name in header if header.count(name) > 1}
         if twice:
-            raise TableError(f"{path}, row 1: column {_list(sorted(twice))} occurs twice.")
+            raise TableError(
+                f"{path}, row {first_row}: column {_list(sorted(twice))} occurs twice."
+            )
         rows = []
-        for number, cells in enumerate(reader, start=2):
+        for number, cells in enumerate(reader, start=first_row + 1):
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(header):
                 raise TableError(
                     f"{path}, row {number}: {len(cells)} cells where the header has {len(header)}. "
-                    "Quote cells that contain the separator."
+                    "Quote cells that contain the separator, and close every quotation mark."
                 )
             rows.append((number, [cell.strip() for cell in cells]))
     except csv.Error as error:
@@ -280,21 +291,29 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     return header, rows
 
 
-def _reader(path: Path) -> Iterator[list[str]]:
+def _reader(path: Path) -> tuple[Iterator[list[str]], int]:
+    """The rows of a file, and the number of the first: 1, or 2 below a line ``sep=;``."""
     try:
         raw = path.read_bytes()
         if raw[:2] == b"\x1f\x8b":
             raw = gzip.decompress(raw)
+        if raw[:4] == b"PK\x03\x04":
+            raise TableError(f"{path} is a workbook, not a CSV. Save the sheet as 'CSV UTF-8'.")
         text = raw.decode("utf-8-sig")
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TableError(f"{path}: the compressed file is damaged ({error}).") from error
     except OSError as error:
         raise TableError(f"{path}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise TableError(
             f"{path}: byte {error.start} is not UTF-8. Save the file as 'CSV UTF-8'."
         ) from error
+    if named := _SEPARATOR_LINE.match(text):
+        body = io.StringIO(text[named.end() :], newline="")
+        return csv.reader(body, delimiter=named[1]), 2
     first = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first.count)
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), 1
 
 
 def _known_choice(
@@ -326,7 +345,9 @@ def _numeric_response(
     if unusable.any() and not drop_missing:
         row = frame.index[unusable][0]
         cell = frame.loc[row, column]
-        what = "the cell is empty" if pd.isna(cell) else f"'{cell}' is not a number"
+        what = "the cell is empty or NA" if pd.isna(cell) else f"'{cell}' is not a number"
+        if isinstance(cell, str) and _DECIMAL_COMMA.fullmatch(cell):
+            what += f" (write {cell.replace(',', '.')})"
         count = int(unusable.sum())
         others = "" if count == 1 else f" ({count} such rows)"
         raise TableError(

@@ -28,7 +28,7 @@ MODELS: dict[str, tuple[object, ...]] = {
     "ordinal": RATINGS,
     "bradley-terry": VOTES,
     "thurstone": VOTES,
-    "tournament": (*VOTES, *FEW),
+    "tournament": VOTES,
     "rater-reliability": VOTES,
     "reliability": (*RATINGS, *FEW),
     "bd-rate": (*RATES, "--anchor", "jpeg", *FEW),
@@ -155,6 +155,31 @@ def test_scores_come_with_what_the_reader_needs(analyze: Cli) -> None:
     assert ratio == pytest.approx(400 / math.log(10))
 
 
+def test_a_stated_direction_of_a_metric_is_taken_and_not_warned_about(analyze: Cli) -> None:
+    given = ("--model", "metrics", *MODELS["metrics"])
+    (read_off,) = (w for w in analyze(*given, "--json").json["warnings"] if "--direction" in w)
+    assert "--direction psnr=higher" in read_off
+    stated = analyze(*given, "--direction", "psnr=lower", "--json").json
+    assert stated["rows"][0]["direction"] == "lower"
+    assert stated["rows"][0]["srocc"]["value"] < 0
+    assert not any("--direction" in warning for warning in stated["warnings"])
+
+
+def test_equal_differential_scores_are_not_sent_to_an_interval_that_is_refused(
+    analyze: Cli, tmp_path: Path
+) -> None:
+    same = pd.read_csv(tmp_path / "originals.csv").assign(rating=7)
+    same.to_csv(tmp_path / "same.csv", index=False)
+    given = ("--data", "same.csv", "--original", "original", "--scale", 1, 10, *FEW, "--json")
+    warnings = analyze("--model", "dmos", *given).json["warnings"]
+    assert any("not certainty" in warning for warning in warnings)
+    assert not any("bounded" in warning for warning in warnings)
+    means = ("--model", "mos", "--data", "same.csv", *FEW, "--json")
+    assert any("bounded" in warning for warning in analyze(*means).json["warnings"])
+    both = analyze(*means, "--unit", "both").json["warnings"]
+    assert not any("bounded" in warning for warning in both)
+
+
 def test_reliability_takes_ratings_or_votes(analyze: Cli) -> None:
     of_votes = analyze("--model", "reliability", *VOTES, *FEW, "--json").json
     assert {row["statistic"] for row in of_votes["rows"]} == {
@@ -182,13 +207,23 @@ def test_by_gives_a_part_for_every_rate(analyze: Cli, model: str) -> None:
         (("--model", "bd-rate", *RATES), "--anchor"),
         (("--model", "metrics", *RATES), "--metrics"),
         (("--model", "mos", *RATINGS, "--anchor", "webp"), "--anchor"),
-        (("--model", "tournament", *VOTES, "--unit", "rating"), "rater, image or both"),
+        (("--model", "tournament", *VOTES, "--unit", "rating"), "image, rater or both"),
+        (("--model", "tournament", *VOTES, *FEW), "--unit rater or both"),
+        (("--model", "bradley-terry", *VOTES, "--workers", 2), "--interval bootstrap"),
+        (("--model", "mos", *RATINGS, "--interval", "t", "--seed", 1), "percentile or bca"),
+        (("--model", "mos", *RATINGS, "--ledger", "sqlite:///a.db"), "--ledger is about"),
+        (("--model", "mos", *RATINGS, "--scale", 1, "inf"), "--scale 1 10"),
+        (("--model", "mos", *RATINGS, "--direction", "psnr=higher"), "--direction"),
+        (
+            ("--model", "metrics", *RATES, "--metrics", "metrics.csv", "--direction", "psnr=up"),
+            "higher or lower",
+        ),
         (("--model", "thurstone", *VOTES, "--score-unit", "Elo"), "JOD or probit"),
         (("--model", "mos", *RATINGS, "--interval", "wald"), "percentile"),
         (("--model", "ordinal", *RATINGS, "--df", "none"), "--df"),
         (("--model", "sos", *RATINGS), "--scale 1 10"),
         (("--model", "mos", *RATINGS, "--interval", "bounded"), "--scale 1 10"),
-        (("--model", "mos", *RATINGS, "--resamples", 0), "--resamples"),
+        (("--model", "mos", *RATINGS, "--resamples", 1), "--resamples"),
         (("--model", "mixed", *RATINGS, "--reference", "method"), "NAME=VALUE"),
         (("--model", "bradley-terry", *VOTES, "--prior-sd", -1), "--prior-sd"),
     ],
@@ -241,6 +276,10 @@ def test_a_wrong_cell_is_named_once(
         (("--model", "bd-rate", *RATINGS, "--anchor", "webp"), "no rates"),
         (("--model", "dmos", *RATINGS, "--original", "raw", "--scale", 1, 10), "raw"),
         (("--model", "metrics", *RATES, "--metrics", "ratings.csv"), "more than one"),
+        (
+            ("--model", "metrics", *RATES, "--metrics", "metrics.csv", "--direction", "x=lower"),
+            "no metric of the table",
+        ),
         (("--model", "mixed", *RATINGS, "--reference", "method=jxl"), "jxl"),
     ],
 )

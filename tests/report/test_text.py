@@ -142,14 +142,16 @@ def test_scores_without_an_interval_say_so() -> None:
 
 
 def test_a_tournament_shows_each_rate_chance_and_how_ties_are_broken() -> None:
-    result = run_tournament(VOTED, resamples=20)
-    text = _words(result)
+    text = _words(run_tournament(VOTED))
     for rate in ("0.1 bpp: 6 images", "0.5 bpp: 6 images"):
         assert rate in text
     assert "By chance every method shown everywhere would win 1.5" in text
-    assert "raters and images resampled 20 times" in text
+    assert "intervals of a share of images (Wilson's" in text
+    assert "resampled" not in text
+    drawn = _words(run_tournament(VOTED, unit="both", resamples=20))
+    assert "raters and images resampled 20 times" in drawn
     assert all(name in text for name in ("by_head_to_head", "by_vote_share", "by_score"))
-    one = run_tournament(VOTED.query("rater == 'r0'"), resamples=20)
+    one = run_tournament(VOTED.query("rater == 'r0'"), unit="both", resamples=20)
     assert "There are no intervals" in _words(one)
 
 

@@ -34,7 +34,7 @@ def test_images_won_are_counted_at_every_rate() -> None:
     assert len(table.rows) == 2 * len(METHODS)
     won = [float(row[table.header.index("won")]) for row in table.rows]
     assert sum(won) == pytest.approx(12, abs=0.3)  # 6 images at 2 rates; shares are rounded
-    assert "raters and images resampled 2,000 times" in _captions(section)
+    assert "intervals of a share of images (Wilson's" in _captions(section)
 
 
 def test_one_rate_has_no_column_of_rates() -> None:

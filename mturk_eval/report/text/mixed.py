@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from mturk_eval.report.tables import Cell, decimal, format_p, interval, text_table, wrapped
 from mturk_eval.report.text.result import result_text
 from mturk_eval.stats.mixed.marginal_means import MarginalMeans
@@ -30,7 +32,8 @@ def _mixed_text(result: MixedResult) -> str:
     if result.steps:
         parts += ["\nHow the model was chosen"]
         parts += [wrapped(step, f"{n}. ") for n, step in enumerate(result.steps, start=1)]
-    parts += ["", _fixed_text(result), "", _components_text(result), "", _fit_text(result)]
+    parts += ["", _fixed_text(result), *_coding_text(result)]
+    parts += ["", _components_text(result), "", _fit_text(result)]
     if any(test.numerator_df > 1 for test in result.term_tests):
         parts += ["\nTests of terms (type III)\n", _terms_text(result)]
     for means in result.marginal_means:
@@ -39,7 +42,8 @@ def _mixed_text(result: MixedResult) -> str:
         parts += ["", _comparison_text(result)]
     if result.balanced_check:
         parts += ["", _balanced_text(result)]
-    parts += ["", *_effects_text(result), _meaning(result)]
+    effects = predicted_effects_text(result.groups, result.predicted_effects, result.ci_level)
+    parts += ["", *effects, *_meaning(result)]
     parts += [wrapped(note, "Note: ") for note in result.notes]
     return "\n".join(parts)
 
@@ -47,19 +51,40 @@ def _mixed_text(result: MixedResult) -> str:
 def describe_mixed_interval(result: MixedResult) -> str:
     """What the intervals and tests of a mixed model are, in a sentence."""
     level = f"{result.ci_level:.0%}"
-    if result.profile is not None:
-        return f"{level} profile-likelihood intervals (maximum likelihood)"
     if result.df_method == "none":
-        return f"{level} Wald intervals and z tests from the normal distribution"
-    return f"{level} t intervals and t tests with {_DF_NAMES[result.df_method]} degrees of freedom"
+        made = f"{level} Wald intervals and z tests from the normal distribution"
+    else:
+        made = (
+            f"{level} t intervals and t tests with {_DF_NAMES[result.df_method]} degrees of freedom"
+        )
+    if result.profile is None:
+        return made
+    return f"{made}; intervals of terms by profile likelihood (of the maximum-likelihood fit)"
 
 
-def _meaning(result: MixedResult) -> str:
-    units = " and ".join(result.generalises_to)
-    return wrapped(
-        f"{describe_mixed_interval(result)}. Random: {units}; that is what the estimates "
-        "generalise to, others of the same kind."
+def _meaning(result: MixedResult) -> list[str]:
+    # without by-image slopes the differences do not speak about other images, random or not
+    kept = [unit for unit in result.generalises_to if unit != "images" or not result.slope_check]
+    speaks = (
+        f"about other {' and '.join(kept)} of the same kind, which are random in the model."
+        if kept
+        else "about these images and raters: see the warning."
     )
+    found = [f"{describe_mixed_interval(result)}. They speak {speaks}"]
+    if any(means.contrasts for means in result.marginal_means):
+        adjusted = {means.adjustment for means in result.marginal_means} - {"none"}
+        p_value = f"p {adjusted.pop().title()}, which allows for all pairs" if adjusted else "p"
+        found.append(
+            f"To report: the differences of marginal means with their intervals (each of a single "
+            f"comparison) and {p_value}; with them the formula, {result.estimation.upper()}, the "
+            "kind of degrees of freedom, and how many images and raters there were."
+        )
+    if result.predicted_effects:
+        found.append(
+            "Predicted effects are drawn towards the average; they describe these images and "
+            "raters and are no tests of them."
+        )
+    return [wrapped(text) for text in found]
 
 
 def _fixed_text(result: MixedResult) -> str:
@@ -75,6 +100,18 @@ def _fixed_text(result: MixedResult) -> str:
             for e in result.fixed_effects
         ],
     )  # fmt: skip
+
+
+def _coding_text(result: MixedResult) -> list[str]:
+    """Which level a numbered term of sum coding is about."""
+    if result.contrasts != "sum":
+        return []
+    named = [
+        f"{means.factor}{number} is {mean.level}"
+        for means in result.marginal_means
+        for number, mean in enumerate(means.means[:-1], start=1)
+    ]
+    return [wrapped(f"Sum coding: {', '.join(named)}, each against the mean of all.")]
 
 
 def _components_text(result: MixedResult) -> str:
@@ -109,6 +146,8 @@ def _terms_text(result: MixedResult) -> str:
 
 def _marginal_text(means: MarginalMeans) -> str:
     level = f"{means.ci_level:.0%} interval"
+    statistic = "z" if all(c.df is None for c in means.contrasts) else "t"
+    adjusted = [] if means.adjustment == "none" else [f"p {means.adjustment.title()}"]
     shown = text_table(
         [means.factor, "mean", "SE", "df", level],
         [
@@ -118,11 +157,11 @@ def _marginal_text(means: MarginalMeans) -> str:
         ],
     )  # fmt: skip
     pairs = text_table(
-        ["difference", "estimate", "SE", "df", "t", "p", f"p {means.adjustment.title()}", level],
+        ["difference", "estimate", "SE", "df", statistic, "p", *adjusted, level],
         [
             [f"{c.level} - {c.reference}", c.estimate, c.std_error,
              None if c.df is None else decimal(c.df, 2), c.t, format_p(c.p),
-             format_p(c.p_adjusted), interval(c.ci_low, c.ci_high)]
+             *([format_p(c.p_adjusted)] if adjusted else []), interval(c.ci_low, c.ci_high)]
             for c in means.contrasts
         ],
     )  # fmt: skip
@@ -174,21 +213,21 @@ def _balanced_text(result: MixedResult) -> str:
     return "\n".join([head, "", table, "", *reasons, meaning])
 
 
-def _effects_text(result: MixedResult) -> list[str]:
+def predicted_effects_text(
+    groups: Mapping[str, int], effects: Sequence[PredictedEffect], ci_level: float
+) -> list[str]:
     """Predicted effects of groups that fit a screen; the others are counted."""
     parts: list[str] = []
-    for group in result.groups:
-        effects = [effect for effect in result.predicted_effects if effect.group == group]
-        if len(effects) > _MOST_EFFECTS:
-            parts.append(
-                f"Predicted effects of {result.groups[group]} levels of {group}: with --json.\n"
-            )
-        elif effects:
-            parts += [_group_effects(group, effects, result.ci_level), ""]
+    for group, n_levels in groups.items():
+        shown = [effect for effect in effects if effect.group == group]
+        if len(shown) > _MOST_EFFECTS:
+            parts.append(f"Predicted effects of {n_levels} levels of {group}: with --json.\n")
+        elif shown:
+            parts += [_group_effects(group, shown, ci_level), ""]
     return parts
 
 
-def _group_effects(group: str, effects: list[PredictedEffect], ci_level: float) -> str:
+def _group_effects(group: str, effects: Sequence[PredictedEffect], ci_level: float) -> str:
     table = text_table(
         [group, "effect", "predicted", "SE", f"{ci_level:.0%} interval"],
         [[e.level, e.term, e.value, e.std_error, interval(e.ci_low, e.ci_high)] for e in effects],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mturk_eval.report.tables import Cell, format_p, interval, text_table, wrapped
+from mturk_eval.report.text.mixed import predicted_effects_text
 from mturk_eval.report.text.result import result_text
 from mturk_eval.stats.mixed.marginal_means import MarginalMeans
 from mturk_eval.stats.ordinal.links import LINKS
@@ -34,6 +35,10 @@ def _ordinal_text(result: OrdinalResult) -> str:
     parts += ["", _thresholds_text(result)]
     if fit.random:
         parts += ["", _components_text(result)]
+    if fit.random:
+        effects = result.predicted_effects()
+        parts += ["", *predicted_effects_text(result.groups, effects, result.ci_level)]
+        parts.pop()  # the blank line after the last table: the log-likelihood brings its own
     parts += [
         f"\nLog-likelihood {fit.log_likelihood:.4f}; AIC {fit.aic:.2f}, BIC {fit.bic:.2f}\n",
         *_meaning(result),
@@ -110,12 +115,20 @@ def _components_text(result: OrdinalResult) -> str:
     return text_table(["group", "component", "variance", "SD or corr."], rows)
 
 
+def _claimed_units(result: OrdinalResult) -> tuple[str, ...]:
+    """What the differences speak about: without by-image slopes, not about other images."""
+    units = result.generalises_to
+    return tuple(unit for unit in units if unit != "images") if result.slope_check else units
+
+
 def _meaning(result: OrdinalResult) -> list[str]:
     spread = LINKS[result.fit.link].latent_variance ** 0.5
-    units = " and ".join(result.generalises_to)
+    units = " and ".join(_claimed_units(result))
     generalises = (
-        f"Random: {units}; that is what the estimates generalise to, others of the same kind."
+        f"They speak about other {units} of the same kind, which are random in the model."
         if units
+        else "They speak about these images and raters: see the warning."
+        if result.groups
         else "Nothing is random: every answer is taken as independent of every other."
     )
     adjusted = (
@@ -124,6 +137,12 @@ def _meaning(result: OrdinalResult) -> list[str]:
         else ""
     )
     integral = " The likelihood is by Laplace's approximation." if result.fit.random else ""
+    report = (
+        "To report: the differences between methods with their intervals and adjusted p, the "
+        "formula and the link; and expected answers, to say what the differences mean."
+        if result.method_means is not None
+        else ""
+    )
     return [
         wrapped(
             "Estimates are on a latent scale on which one rater's answers to one image vary with a "
@@ -132,6 +151,7 @@ def _meaning(result: OrdinalResult) -> list[str]:
         ),
         wrapped(
             f"{result.ci_level:.0%} Wald intervals and z tests from the normal distribution."
-            f"{adjusted}{integral} {generalises}"
+            f"{adjusted} {generalises}{integral}"
         ),
+        *([wrapped(report)] if report else []),
     ]

@@ -44,10 +44,7 @@ def describe_mos_interval(result: MosResult) -> str:
 
 def describe_mos_error(result: MosResult) -> str:
     """What the standard errors of means are, in a sentence."""
-    return (
-        f"SE: delete-one jackknife over {result.jackknifed} in every row, which is s / √n where "
-        "every rater rated a cell once."
-    )
+    return f"SE: delete-one jackknife over {result.jackknifed} in every row."
 
 
 @result_text.register
@@ -99,7 +96,12 @@ def _mean_tables(result: MosResult, name: str) -> str:
 
 
 def _means_explained(result: MosResult) -> str:
-    return wrapped(f"{describe_mos_interval(result)} {describe_mos_error(result)}")
+    formula = (
+        " It is s / √n in a row of one image and method that every rater rated once."
+        if result.unit in {"rater", "rating"}
+        else ""
+    )
+    return wrapped(f"{describe_mos_interval(result)} {describe_mos_error(result)}{formula}")
 
 
 @result_text.register

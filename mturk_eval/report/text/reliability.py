@@ -19,8 +19,10 @@ _MEANINGS = {
     "pairwise_agreement": "pairwise agreement: how often two raters gave the same vote on the same "
     "image and pair; chance: how often on the same pair of any images.",
     "ICC": "ICC: the share of the variance of ratings that is between stimuli, of one rater's "
-    "rating (single) or of the mean of a stimulus's raters (average). Report the average one for "
-    "mean opinion scores.",
+    "rating (single) or of the mean of a stimulus's raters (average). For mean opinion scores "
+    "report an average one and name its form: in ICC(2,k) and ICC(A,k) strict and generous raters "
+    "disagree; in ICC(3,k) and ICC(C,k) they do not, since only differences between stimuli "
+    "count; ICC(1,k) is for raters who are others for every stimulus.",
     "split_half": "split half: how two random halves of the raters order (SROCC) or place (PLCC) "
     "the stimuli alike; all: corrected to the whole number of raters.",
 }

@@ -17,20 +17,21 @@ def describe_tournament_interval(result: TournamentResult) -> str:
     """What the intervals of images won are, in a sentence or two."""
     if all(row.ci_low is None for row in result.rows):
         return "There are no intervals: nothing varies that they could speak about."
+    if result.unit == "image":
+        return (
+            f"{result.ci_level:.0%} intervals of a share of images (Wilson's, with the number of "
+            "independent images that the spread amounts to). They speak about other images, each "
+            "with as many votes by these raters."
+        )
     drawn, speaks = {
         "rater": ("raters", "other raters and these images"),
-        "image": ("images", "other images and these raters"),
         "both": ("raters and images", "other raters and other images"),
     }[result.unit]
-    level = (
-        ""
-        if result.unit == "image"
-        else " Resampled raters leave more pairs level than there are, which pulls limits towards "
-        "chance where a pair has few votes."
-    )
     return (
         f"{result.ci_level:.0%} {result.ci_method} intervals; {drawn} resampled "
-        f"{result.resamples:,} times (seed {result.seed}). They speak about {speaks}.{level}"
+        f"{result.resamples:,} times (seed {result.seed}). They speak about {speaks}. Resampled "
+        "raters leave more pairs level than there are, which pulls limits towards chance where a "
+        "pair has few votes: --unit image does not."
     )
 
 

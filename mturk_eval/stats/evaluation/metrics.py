@@ -189,7 +189,7 @@ def _evaluate(
             warnings.append(
                 f"That {direction} values of {name} are better was read off these data, which "
                 "makes its SROCC positive whatever it is worth. State the direction of a metric "
-                "whose worth is in doubt."
+                f"whose worth is in doubt (--direction {name}={direction})."
             )
         elif replicates["srocc"][0] < 0:
             warnings.append(

@@ -15,6 +15,8 @@ from mturk_eval.stats.formulas.factors import Columns, group_factor, read_column
 from mturk_eval.stats.formulas.grammar import FormulaError, ModelFormula, RandomTerm
 from mturk_eval.stats.formulas.matrices import Contrasts, TermColumns, term_columns
 
+_SAME_COLUMN = 1e-9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
@@ -145,6 +147,7 @@ def _blocks(
             correlated=not term.independent,
         )
         _check_replicates(term, block)
+        _check_separate(term, block, fixed)
         blocks.append(block)
     return tuple(blocks)
 
@@ -186,3 +189,28 @@ def _check_replicates(term: RandomTerm, block: RandomBlock) -> None:
             f"({block.n_terms}): their variance cannot be told from the residual's. Use a paired "
             f"test on these means, or leave the slopes out: (1 | {term.group})."
         )
+
+
+def _check_separate(term: RandomTerm, block: RandomBlock, fixed: TermColumns) -> None:
+    """A variance over levels that the fixed effects tell apart already has nothing to estimate it.
+
+    So with one rater per method: the criterion is then the same for every variance by rater, and
+    the method's standard error could be anything.
+    """
+    basis, sizes, _ = np.linalg.svd(
+        fixed.values / np.linalg.norm(fixed.values, axis=0), full_matrices=False
+    )
+    basis = basis[:, sizes > _SAME_COLUMN * sizes[0]]
+    for name, column in zip(block.terms, block.columns.T, strict=True):
+        levels = np.unique(block.codes[column != 0])
+        if len(levels) > fixed.values.shape[1]:
+            continue
+        by_level = (block.codes[:, None] == levels) * column[:, None]
+        by_level /= np.linalg.norm(by_level, axis=0)
+        if np.abs(by_level - basis @ (basis.T @ by_level)).max() < _SAME_COLUMN:
+            raise StatisticsError(
+                f"{term}: the fixed effects already tell every {term.group} apart, so the variance "
+                f"of {name} by {term.group} cannot be estimated and a test of these effects would "
+                f"be worthless. Leave the term or those effects out with --formula; to compare "
+                f"methods, have more than one {term.group} per method."
+            )

@@ -13,12 +13,12 @@ from formulaic import model_matrix  # type: ignore[import-untyped]
 from formulaic.errors import FormulaicError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from mturk_eval.stats.formulas.factors import Columns, Factor, combinations_of
+from mturk_eval.stats.formulas.factors import Columns, combinations_of
 from mturk_eval.stats.formulas.grammar import NAME, FormulaError, columns_in
 
 Contrasts = Literal["treatment", "sum"]
 
-_CODED = re.compile(r"(?:C\()?column_(\d+)_(?:, contr\.sum\))?(?:\[([TS]\.)?([^\]]*)\])?")
+_CODED = re.compile(r"(?:C\()?column_(\d+)_(?:, contr\.sum\))?(?:\[([TS]\.)?level_(\d+)_\])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +53,9 @@ class TermColumns:
             m = len(next(iter(settings.values()))) if settings else 1
             return np.ones((m, 1))
         frame = {
-            f"column_{number}_": pd.Categorical(
-                [str(value) for value in settings[name]],
-                categories=pd.Index(self._levels[name]),
+            f"column_{number}_": _categorical(
+                [self._levels[name].index(str(value)) for value in settings[name]],
+                self._levels[name],
             )
             if name in self._levels
             else np.asarray(settings[name], dtype=np.float64)
@@ -68,7 +68,7 @@ def term_columns(expression: str, columns: Columns, contrasts: Contrasts) -> Ter
     """Lay out an expression, e.g. ``1 + method * bpp``.
 
     Factors are coded by their levels' combinations, so the work does not grow with the rows.
-    formulaic sees our own names only: what a column is called is never taken for code.
+    formulaic sees our own names only: what a column or a level is called is never taken for code.
 
     Raises
     ------
@@ -128,7 +128,9 @@ def _settings(
     factors = [columns.factors[name] for name in used if name in columns.factors]
     if not used or len(factors) < len(used):
         data = {
-            f"column_{number}_": _categorical(columns.factors[name].codes, columns.factors[name])
+            f"column_{number}_": _categorical(
+                columns.factors[name].codes, columns.factors[name].levels
+            )
             if name in columns.factors
             else columns.covariates[name]
             for number, name in enumerate(used)
@@ -136,14 +138,17 @@ def _settings(
         return pd.DataFrame(data, index=pd.RangeIndex(columns.n_rows)), None
     kept, row_of = combinations_of(factors)
     data = {
-        f"column_{number}_": _categorical(code, factor)
+        f"column_{number}_": _categorical(code, factor.levels)
         for number, (code, factor) in enumerate(zip(kept, factors, strict=True))
     }
     return pd.DataFrame(data), row_of
 
 
-def _categorical(codes: NDArray[np.int32], factor: Factor) -> pd.Categorical[str]:
-    return pd.Categorical.from_codes(codes, categories=pd.Index(factor.levels))
+def _categorical(
+    codes: NDArray[np.int32] | Sequence[int], levels: Sequence[str]
+) -> pd.Categorical[str]:
+    names = [f"level_{place}_" for place in range(len(levels))]
+    return pd.Categorical.from_codes(np.asarray(codes), categories=pd.Index(names))
 
 
 def _term_as_written(term: str, columns: Sequence[str]) -> str:
@@ -153,8 +158,10 @@ def _term_as_written(term: str, columns: Sequence[str]) -> str:
 def _name_as_in_r(name: str, columns: Sequence[str], levels: Mapping[str, tuple[str, ...]]) -> str:
     def renamed(match: re.Match[str]) -> str:
         column, coding, level = columns[int(match[1])], match[2], match[3]
+        if level is None:
+            return column
         if coding == "S.":  # R numbers the columns of contr.sum
-            return f"{column}{levels[column].index(level) + 1}"
-        return column if level is None else f"{column}{level}"
+            return f"{column}{int(level) + 1}"
+        return f"{column}{levels[column][int(level)]}"
 
     return "(Intercept)" if name == "Intercept" else _CODED.sub(renamed, name)

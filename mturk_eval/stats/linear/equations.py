@@ -69,7 +69,7 @@ class MixedEquations:
         if self._rest is None:
             return first, rest
         between = self._sums.between
-        flat = first.reshape(-1, own.shape[2])
+        flat = first.reshape(own.shape[0] * own.shape[1], own.shape[2])
         second = self._rest.solve(rest - between.T @ flat)
         back = (between @ second).reshape(own.shape)
         return first - self.shrunk @ back, second
@@ -81,7 +81,8 @@ class MixedEquations:
         if self._rest is None:
             return first, rest
         first += (sums.between @ rest).reshape(own.shape)
-        return first, sums.between.T @ own.reshape(-1, own.shape[2]) + sums.rest_own @ rest
+        flat = own.reshape(own.shape[0] * own.shape[1], own.shape[2])  # also of zero columns
+        return first, sums.between.T @ flat + sums.rest_own @ rest
 
     def rest_inverse(self) -> Array:
         """The rest block of N, shape (q, q), valid in the lower triangle."""

@@ -102,7 +102,7 @@ def _with_secant(curvature: Array, step: Array, change: Array) -> Array:
     """
     missing = change - curvature @ step
     along = float(missing @ step)
-    if abs(along) < 1e-8 * float(np.linalg.norm(missing) * np.linalg.norm(step)):
+    if abs(along) <= 1e-8 * float(np.linalg.norm(missing) * np.linalg.norm(step)):
         return curvature
     return curvature + np.outer(missing, missing) / along
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
 from mturk_eval.stats.formulas.blocks import RandomBlock
 from mturk_eval.stats.formulas.design import Design
-from mturk_eval.stats.formulas.grammar import ModelFormula, RandomTerm
+from mturk_eval.stats.formulas.grammar import ModelFormula, RandomTerm, columns_in
 from mturk_eval.stats.linear.fitting import LinearFit
 from mturk_eval.stats.mixed.inference import DegreesOfFreedom
 from mturk_eval.stats.mixed.results import Component, unit_name
 
 _FEW_LEVELS = 6
 _KENWARD_ROGER_BELOW = 10
+_NO_INTERCEPT = re.compile(r"\b0\b|-\s*1\b")
 
 
 def lacks_image_slope(model: ModelFormula) -> bool:
@@ -21,18 +24,30 @@ def lacks_image_slope(model: ModelFormula) -> bool:
     if "method" not in model.fixed_variables:
         return False
     by_image = [term for term in model.random if term.groups == ("image",)]
-    slopes = any("method" in term.expression for term in by_image)
+    slopes = any("method" in columns_in(term.expression) for term in by_image)
     cells = any(set(term.groups) == {"image", "method"} for term in model.random)
     return bool(by_image) and not (slopes or cells)
 
 
 def with_image_slope(model: ModelFormula) -> ModelFormula:
-    """The same model with by-image slopes of the method."""
-    slopes = RandomTerm(expression="1 + method", groups=("image",), independent=False)
+    """The same model with by-image slopes of the method beside what varies by image in it.
+
+    Examples
+    --------
+    >>> from mturk_eval.stats.formulas.grammar import parse_formula
+    >>> print(with_image_slope(parse_formula("rating ~ method + (1 | image) + (0 + x | image)")))
+    rating ~ method + (1 + method | image) + (0 + x | image)
+    """
+    by_image = [term for term in model.random if term.groups == ("image",)]
+    with_intercept = [term for term in by_image if not _NO_INTERCEPT.search(term.expression)]
+    home = (with_intercept or by_image)[0]
+    slopes = RandomTerm(
+        expression=f"{home.expression} + method", groups=home.groups, independent=False
+    )
     return ModelFormula(
         response=model.response,
         fixed=model.fixed,
-        random=tuple(slopes if term.groups == ("image",) else term for term in model.random),
+        random=tuple(slopes if term is home else term for term in model.random),
     )
 
 

@@ -27,11 +27,14 @@ class Inference:
         Kenward and Roger's is adjusted for the variances being estimated.
     degrees_of_freedom : callable
         From rows of coefficients, shape (m, p), to df, shape (m,); infinite where none are used.
+    warnings : tuple of str
+        What limits the method for this fit.
     """
 
     method: DegreesOfFreedom
     covariance: NDArray[np.float64]
     degrees_of_freedom: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    warnings: tuple[str, ...] = ()
 
     def std_errors(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standard errors of linear functions of the fixed effects, shape (m,)."""
@@ -51,7 +54,10 @@ def infer(fit: LinearFit, method: DegreesOfFreedom) -> Inference:
         case "kenward-roger":
             adjusted = kenward_roger(fit)
             return Inference(
-                method=method, covariance=adjusted.covariance, degrees_of_freedom=adjusted.df
+                method=method,
+                covariance=adjusted.covariance,
+                degrees_of_freedom=adjusted.df,
+                warnings=adjusted.warnings,
             )
         case "satterthwaite":
             return Inference(

@@ -228,6 +228,7 @@ def fit_mixed(
         ci_level=ci_level,
         warnings=(
             *fit_warnings(design, fit, components, df),
+            *inference.warnings,
             *slope_warnings(design, checks),
             *unbalanced_warnings(ratings, design.formula),
             *(() if profile is None else profile.warnings),

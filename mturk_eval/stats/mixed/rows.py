@@ -143,8 +143,17 @@ def means_of_factors(
 
 def tests_of_terms(design: Design, fit: LinearFit, inference: Inference) -> tuple[TermTest, ...]:
     """Type III F tests of the terms of the fixed part."""
-    if len(set(design.fixed_columns.term_of)) < 2:
+    if set(design.fixed_columns.term_of) == {"(Intercept)"}:
         return ()
     sums = term_columns(design.formula.fixed, design.columns, "sum")
-    contrasts = type_three_contrasts(design.fixed, sums.values, sums.term_of)
+    if design.contrasts == "treatment":
+        contrasts = type_three_contrasts(design.fixed, sums.values, sums.term_of)
+    else:  # written by treatment contrasts, whatever the coding of the fit: so are lmerTest's df
+        treatment = term_columns(design.formula.fixed, design.columns, "treatment").values
+        sizes = np.linalg.norm(treatment, axis=0)
+        translation = np.linalg.lstsq(treatment / sizes, design.fixed)[0] / sizes[:, None]
+        contrasts = {
+            term: rows @ translation
+            for term, rows in type_three_contrasts(treatment, sums.values, sums.term_of).items()
+        }
     return term_tests(fit, contrasts, df=inference.method)

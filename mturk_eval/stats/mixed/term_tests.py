@@ -63,34 +63,42 @@ def type_three_contrasts(
     >>> rows["a"].round(6) + 0
     array([[0. , 1. , 0. , 0.5]])
     """
-    scale = np.linalg.norm(sum_coded, axis=0)
-    translation, _, rank, _ = linalg.lstsq(sum_coded / scale, fixed)
-    size = max(1.0, float(np.abs(fixed).max()))
-    left = np.abs(sum_coded / scale @ translation - fixed).max(initial=0.0) / size
-    if sum_coded.shape != fixed.shape or rank < fixed.shape[1] or left > 1e-8:
-        raise InvalidInputError(
-            "The sum-coded columns do not span the model's fixed effects: both must come from the "
-            "same formula and the same answers."
-        )
-    translation = np.where(np.abs(translation) < 1e-12 * np.abs(translation).max(), 0, translation)
+    if sum_coded.shape != fixed.shape:
+        raise _other_model()
+    sizes = np.linalg.norm(fixed, axis=0)
+    scaled = fixed / sizes  # so that no unit of a covariate makes its coefficient vanish
+    sums = sum_coded / np.linalg.norm(sum_coded, axis=0)
+    translation, _, rank, _ = linalg.lstsq(sums, scaled)
+    if rank < len(sizes) or np.abs(sums @ translation - scaled).max(initial=0.0) > 1e-8:
+        raise _other_model()
+    translation[np.abs(translation) < 1e-12 * np.abs(translation).max()] = 0.0
     terms = np.asarray(term_of)
     return {
-        term: _in_own_columns(translation[terms == term], terms == term)
+        term: _in_own_columns(translation[terms == term], terms == term, sizes)
         for term in dict.fromkeys(term_of)
         if term != _INTERCEPT
     }
 
 
-def _in_own_columns(rows: NDArray[np.float64], own: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _other_model() -> InvalidInputError:
+    return InvalidInputError(
+        "The sum-coded columns do not span the model's fixed effects: both must come from the "
+        "same formula and the same answers."
+    )
+
+
+def _in_own_columns(
+    rows: NDArray[np.float64], own: NDArray[np.bool_], sizes: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """The same hypothesis, each row with weight 1 on one of the term's own columns.
 
     Satterthwaite's denominator df depends a little on how the rows are written: these are
-    lmerTest's.
+    lmerTest's. The rows given are for columns of unit size.
     """
     square = rows[:, own]
-    if np.linalg.matrix_rank(square) < len(square):
-        return rows
-    return np.asarray(np.linalg.solve(square, rows))
+    if np.linalg.matrix_rank(square) == len(square):
+        rows = np.linalg.solve(square, rows) / sizes[own][:, None]
+    return np.asarray(rows * sizes)
 
 
 def term_tests(

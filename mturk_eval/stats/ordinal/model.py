@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mturk_eval.errors import StatisticsError
+from mturk_eval.stats.formulas.blocks import RandomBlock
 from mturk_eval.stats.formulas.design import Design, build_design, has_replicates
-from mturk_eval.stats.formulas.grammar import columns_in, parse_formula
+from mturk_eval.stats.formulas.grammar import RandomTerm, columns_in, parse_formula
 from mturk_eval.stats.formulas.matrices import Contrasts, term_columns
 from mturk_eval.stats.mixed.advice import lacks_image_slope, with_image_slope
 from mturk_eval.stats.mixed.marginal_means import (
@@ -229,12 +230,12 @@ def _slope_check(design: Design, fit: OrdinalFit, ci_level: float) -> tuple[Ordi
     """The same model with by-image slopes of the method, where these could have been fitted."""
     if not lacks_image_slope(design.formula) or "method" not in design.columns.factors:
         return ()
-    laid_out = term_columns("1 + method", design.columns, design.contrasts)
+    fuller = with_image_slope(design.formula)
     blocks = tuple(
-        replace(block, terms=laid_out.names, columns=laid_out.values, correlated=True)
-        if block.group == "image"
-        else block
-        for block in design.blocks
+        block if term == asked else _with_expression(block, term, design)
+        for block, term, asked in zip(
+            design.blocks, fuller.random, design.formula.random, strict=True
+        )
     )
     if not all(has_replicates(block) for block in blocks if block.group == "image"):
         return ()
@@ -242,7 +243,7 @@ def _slope_check(design: Design, fit: OrdinalFit, ci_level: float) -> tuple[Ordi
         other = fit_ordinal(fit.response, fit.fixed, blocks, link=fit.link, names=fit.names)
     except StatisticsError:
         return ()  # the data cannot carry the slopes, so there is nothing to compare with
-    formula = str(with_image_slope(design.formula))
+    slopes = term_columns("1 + method", design.columns, design.contrasts).names
     gain = 2 * (other.log_likelihood - fit.log_likelihood)
     pairs = zip(
         wald_tests(fit, ci_level=ci_level), wald_tests(other, ci_level=ci_level), strict=True
@@ -252,11 +253,18 @@ def _slope_check(design: Design, fit: OrdinalFit, ci_level: float) -> tuple[Ordi
             term=without.term,
             without=without,
             with_slopes=with_slopes,
-            formula=formula,
+            formula=str(fuller),
             deviance_gain=gain,
         )
         for without, with_slopes in pairs
-        if without.term in laid_out.names
+        if without.term in slopes
+    )
+
+
+def _with_expression(block: RandomBlock, term: RandomTerm, design: Design) -> RandomBlock:
+    laid_out = term_columns(term.expression, design.columns, design.contrasts)
+    return replace(
+        block, terms=laid_out.names, columns=laid_out.values, correlated=not term.independent
     )
 
 

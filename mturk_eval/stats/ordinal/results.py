@@ -246,6 +246,7 @@ class OrdinalResult:
             "converged": fit.converged,
             "singular": fit.singular,
             "method_contrasts": self._contrasts_document(),
+            "predicted_effects": [effect.document() for effect in self.predicted_effects()],
             "predictions": [prediction.document() for prediction in self.predictions],
             "slope_check": [check.document() for check in self.slope_check],
         }

@@ -1,7 +1,8 @@
 """The two laws of choice: how likely left, not sure and right are, given how far apart two items.
 
 Both take the difference d = score of the left item - score of the right item + pull of the left
-side, and a tie parameter t that is None where nobody could be, or was, unsure.
+side, and a tie parameter t, one or one for each difference, that is None where nobody could be, or
+was, unsure.
 
 - Bradley-Terry with Davidson's ties [1]_: chances proportional to exp(d/2), exp(t), exp(-d/2).
 - Thurstone's case V with a threshold (Glenn & David [2]_): the felt difference is normal around d
@@ -51,7 +52,9 @@ class Chances:
         return float(np.vdot(answers, self.log_chance))
 
 
-def chances(model: ChoiceModel, difference: NDArray[np.float64], tie: float | None) -> Chances:
+def chances(
+    model: ChoiceModel, difference: NDArray[np.float64], tie: float | NDArray[np.float64] | None
+) -> Chances:
     """Chances of the three answers and their derivatives, see the module's text."""
     if model == "bradley-terry":
         return _logistic(difference) if tie is None else _davidson(difference, tie)
@@ -80,7 +83,7 @@ def _logistic(d: NDArray[np.float64]) -> Chances:
     return Chances(log_chance=log_chance, by_difference=by_difference, by_tie=np.zeros((len(d), 3)))
 
 
-def _davidson(d: NDArray[np.float64], tie: float) -> Chances:
+def _davidson(d: NDArray[np.float64], tie: float | NDArray[np.float64]) -> Chances:
     utility = np.column_stack([d / 2, np.full(len(d), tie), -d / 2])
     highest = utility.max(axis=1, keepdims=True)
     log_chance = utility - highest
@@ -103,8 +106,8 @@ def _probit(d: NDArray[np.float64]) -> Chances:
     return Chances(log_chance=log_chance, by_difference=by_difference, by_tie=np.zeros((len(d), 3)))
 
 
-def _threshold(d: NDArray[np.float64], tie: float) -> Chances:
-    if tie <= 0:  # outside the model: a chance of zero turns the optimiser back
+def _threshold(d: NDArray[np.float64], tie: float | NDArray[np.float64]) -> Chances:
+    if np.min(tie) <= 0:  # outside the model: a chance of zero turns the optimiser back
         impossible = np.full((len(d), 3), _IMPOSSIBLE)
         zeros = np.zeros((len(d), 3))
         return Chances(log_chance=impossible, by_difference=zeros, by_tie=zeros)

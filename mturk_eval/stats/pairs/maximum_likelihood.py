@@ -20,13 +20,16 @@ from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.pairs.choice_models import Chances, ChoiceModel, chances, tie_start
 from mturk_eval.stats.pairs.existence import has_finite_maximum, left_bias_is_identified
 from mturk_eval.stats.pairs.vote_counts import VoteCounts
+from mturk_eval.stats.threads import threads_for
 
 _MAX_ITERATIONS = 60
-_STEP_TOLERANCE: dict[ChoiceModel, float] = {"bradley-terry": 1e-6, "thurstone": 1e-9}
+STEP_TOLERANCE: dict[ChoiceModel, float] = {"bradley-terry": 1e-6, "thurstone": 1e-9}
 """Largest change of a parameter in the last step. Bradley-Terry's scoring is Newton's method, whose
 next step would be of the order of this squared; Thurstone's shrinks by a constant factor."""
-_TELLS_NOTHING = 1e-7
+TELLS_NOTHING = 1e-7
 """Information of one vote below which a pair is under suspicion: items 16 logits apart."""
+WELL_CONDITIONED = 1e-7
+"""Least ratio of a Cholesky factor's diagonal entries: a condition number of at most 1e14."""
 _DENSE_UP_TO = 150
 """Items up to which a Cholesky factorisation beats conjugate gradients."""
 
@@ -90,9 +93,11 @@ def fit_pairs(
             "No finite scores: some items never lost to the rest, or were never compared with "
             "them. Collect votes between all items, or give a prior (prior_sd, e.g. 3)."
         )
-    estimate = maximise(problem, counts.answers, precision)
-    if estimate is None:
-        raise StatisticsError(why_there_is_no_maximum(problem, counts))
+    with threads_for(problem.n_parameters):
+        estimate = maximise(problem, counts.answers, precision)
+        if estimate is None:
+            raise StatisticsError(why_there_is_no_maximum(problem, counts))
+        covariance = _inverse(problem, estimate.weights, precision)
     k = len(counts.items)
     theta = estimate.parameters
     return PairFit(
@@ -100,7 +105,7 @@ def fit_pairs(
         scores=theta[:k],
         left_bias=float(theta[k]) if problem.has_bias else None,
         tie=float(theta[-1]) if problem.has_ties else None,
-        covariance=_inverse(problem, estimate.weights, precision),
+        covariance=covariance,
         log_likelihood=estimate.log_likelihood,
         prior_sd=prior_sd,
         iterations=estimate.iterations,
@@ -248,7 +253,7 @@ def maximise(
         else:
             return None
         theta, point, value = trial, trial_point, trial_value
-        if np.abs(step).max() < _STEP_TOLERANCE[problem.model]:
+        if np.abs(step).max() < STEP_TOLERANCE[problem.model]:
             weights = Weights.at(point, shown)
             if precision == 0.0 and _has_run_away(problem, answers, weights):
                 return None
@@ -266,7 +271,7 @@ def _has_run_away(problem: Problem, answers: NDArray[np.float64], weights: Weigh
 
     Some pair then tells next to nothing; whether that is a true maximum takes a linear program.
     """
-    if np.all(weights.difference >= _TELLS_NOTHING * answers.sum(axis=1)):
+    if np.all(weights.difference >= TELLS_NOTHING * answers.sum(axis=1)):
         return False
     return not has_finite_maximum(answers, problem.differences, has_ties=problem.has_ties)
 
@@ -294,7 +299,7 @@ def _solve(
     except np.linalg.LinAlgError:
         return None
     diagonal = np.diag(factor[0])
-    if diagonal.min() < 1e-7 * diagonal.max():  # condition number beyond 1e14
+    if diagonal.min() < WELL_CONDITIONED * diagonal.max():
         return None
     step = np.asarray(cho_solve(factor, gradient, check_finite=False))
     step[: problem.n_items] -= step[: problem.n_items].mean()

@@ -12,12 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from mturk_eval.stats.pairs.batched_refits import connected, refits
 from mturk_eval.stats.pairs.maximum_likelihood import PairFit, Problem, maximise, problem_of
 from mturk_eval.stats.pairs.vote_counts import CodedVotes, VoteCounts
 from mturk_eval.stats.parallel import map_tasks
 from mturk_eval.stats.resampling.weights import ResamplingUnit, cluster_weights
+from mturk_eval.stats.threads import threads_for
 
-_RESAMPLES_PER_TASK = 50  # fixed, so that the numbers do not depend on the number of workers
+_Floats = NDArray[np.float64]
+
+_BATCHED_UP_TO = 60
+"""Items up to which the steps of many resamples at once are faster than one after the other."""
+_RESAMPLES_PER_TASK = 100  # fixed, so that the numbers do not depend on the number of workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,34 +102,52 @@ def _run(task: _Task) -> Replicates:
     counts = task.votes.counts
     problem = problem_of(counts, task.fit.model, left_bias=task.fit.left_bias is not None)
     answers = _resampled_answers(task.votes, task.unit, task.resamples, rng)
-    parameters = np.full((task.resamples, problem.n_parameters), np.nan)
-    held = 0
-    for row, resample in enumerate(answers):
-        found = _refit(problem, counts, resample, task.fit)
-        if found is None:
-            held += 1
+    with threads_for(problem.n_parameters):
+        parameters = _refit_all(problem, counts, answers, task.fit)
+        held = np.isnan(parameters[:, 0])
+        if held.any():
             rescue = replace(task.fit, prior_sd=task.rescue_sd)
-            found = _refit(problem, counts, resample, rescue)
-        if found is not None:
-            parameters[row] = found
-    return Replicates(parameters=parameters, held_by_prior=held)
+            parameters[held] = _refit_all(problem, counts, answers[held], rescue)
+    return Replicates(parameters=parameters, held_by_prior=int(held.sum()))
 
 
-def _refit(
-    problem: Problem, counts: VoteCounts, answers: NDArray[np.float64], fit: PairFit
-) -> NDArray[np.float64] | None:
-    start = fit.parameters
-    if problem.has_ties and not answers[:, 1].any():
-        # the tie parameter of votes without ties is at the edge of its range
-        problem, start = replace(problem, has_ties=False), start[:-1]
-    if fit.prior_sd is None and not replace(counts, answers=answers).connected:
-        return None
+def _refit_all(
+    problem: Problem, counts: VoteCounts, answers: _Floats, fit: PairFit
+) -> NDArray[np.float64]:
+    """Parameters of every resample: NaN where there is no maximum, and for a tie without ties."""
+    parameters = np.full((len(answers), problem.n_parameters), np.nan)
+    if not problem.has_ties:
+        parameters[:] = _refit_alike(problem, counts, answers, fit, fit.parameters)
+        return parameters
+    tied = answers[:, :, 1].any(axis=1)
+    parameters[tied] = _refit_alike(problem, counts, answers[tied], fit, fit.parameters)
+    # the tie parameter of votes without ties is at the edge of its range
+    untied = replace(problem, has_ties=False)
+    parameters[~tied, :-1] = _refit_alike(untied, counts, answers[~tied], fit, fit.parameters[:-1])
+    return parameters
+
+
+def _refit_alike(
+    problem: Problem, counts: VoteCounts, answers: _Floats, fit: PairFit, start: _Floats
+) -> NDArray[np.float64]:
+    """Parameters of resamples that all have ties, or all have none; NaN without a maximum."""
     precision = 0.0 if fit.prior_sd is None else 1.0 / fit.prior_sd**2
-    estimate = maximise(problem, answers, precision, start=start)
-    if estimate is None:
-        return None
-    missing = len(fit.parameters) - len(estimate.parameters)
-    return np.concatenate([estimate.parameters, np.full(missing, np.nan)])
+    parameters = np.full((len(answers), len(start)), np.nan)
+    left = np.ones(len(answers), dtype=bool)
+    if problem.n_items <= _BATCHED_UP_TO:
+        if fit.prior_sd is None:
+            left = connected(problem, answers)
+        of_left, reached = refits(problem, answers[left], precision, start=start)
+        chosen = np.flatnonzero(left)[reached]
+        parameters[chosen] = of_left[reached]
+        left[chosen] = False
+    elif fit.prior_sd is None:
+        left = np.array([replace(counts, answers=resample).connected for resample in answers])
+    for row in np.flatnonzero(left):
+        estimate = maximise(problem, answers[row], precision, start=start)
+        if estimate is not None:
+            parameters[row] = estimate.parameters
+    return parameters
 
 
 def _resampled_answers(
@@ -138,14 +162,24 @@ def _resampled_answers(
     elif unit == "both":
         of_raters = cluster_weights(votes.n_raters, resamples, rng)
         of_images = cluster_weights(votes.n_images, resamples, rng)
-        drawn = np.empty((resamples, n_cells))
-        for row in range(resamples):
-            weights = of_raters[row, votes.rater] * of_images[row, votes.image]
-            drawn[row] = np.bincount(cells, weights=weights, minlength=n_cells)
+        # votes of a rater in a cell of one image count together, then a cell's over the images
+        places, place = np.unique(cells * votes.n_images + votes.image, return_inverse=True)
+        cell, image = np.divmod(places, votes.n_images)
+        table = _sums(place, votes.rater, (len(places), votes.n_raters))
+        at_places = (table @ np.ascontiguousarray(of_raters.T)) * of_images.T[image]
+        gather = _sums(cell, np.arange(len(places)), (n_cells, len(places)))
+        drawn = np.ascontiguousarray((gather @ at_places).T)
     else:
         cluster, n = (
             (votes.rater, votes.n_raters) if unit == "rater" else (votes.image, votes.n_images)
         )
-        table = csr_array((np.ones(len(cells)), (cells, cluster)), shape=(n_cells, n))
-        drawn = np.asarray((table @ cluster_weights(n, resamples, rng).T).T)
+        weights = np.ascontiguousarray(cluster_weights(n, resamples, rng).T)
+        drawn = np.ascontiguousarray((_sums(cells, cluster, (n_cells, n)) @ weights).T)
     return drawn.reshape(resamples, -1, 3)
+
+
+def _sums(
+    row: NDArray[np.int64], column: NDArray[np.int64], shape: tuple[int, int]
+) -> csr_array[np.float64]:
+    """A sparse table of how often each row and column occur together."""
+    return csr_array((np.ones(len(row)), (row, column)), shape=shape)

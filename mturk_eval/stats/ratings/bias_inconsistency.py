@@ -297,7 +297,7 @@ def _warnings(
         shown = ", ".join(held[:_NAMES_SHOWN]) + (", ..." if len(held) > _NAMES_SHOWN else "")
         advice = (
             " If the rater has many ratings, the scores copy them: use restricted maximum "
-            "likelihood (reml), which does not."
+            "likelihood (--estimation reml), which does not."
             if estimation == "ml"
             else ""
         )
@@ -309,7 +309,8 @@ def _warnings(
     if estimation == "ml" and len(names) < _FEW_RATERS:
         found.append(
             f"With {len(names)} raters maximum likelihood trusts the most consistent ones too "
-            "much, and intervals are too narrow. Restricted maximum likelihood (reml) corrects it."
+            "much, and intervals are too narrow. Restricted maximum likelihood "
+            "(--estimation reml) corrects it."
         )
     if np.isnan(fitted.score_errors).any():
         found.append(

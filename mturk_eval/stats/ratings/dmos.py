@@ -8,6 +8,7 @@ import pandas as pd
 
 from mturk_eval.errors import InvalidInputError, StatisticsError
 from mturk_eval.stats.documents import Document
+from mturk_eval.stats.ratings.mean_warnings import BOUNDED_ADVICE
 from mturk_eval.stats.ratings.mos import MosResult, MosRow, mean_opinion_scores
 from mturk_eval.stats.resampling.intervals import IntervalKind
 from mturk_eval.stats.resampling.weights import ResamplingUnit
@@ -154,7 +155,8 @@ def differential_opinion_scores(
     )
     unmatched = len(ratings) - len(scores)
     above = int((scores["rating"] > high).sum())
-    warnings = list(means.warnings)
+    # a bounded interval, which is advised for means, is refused here
+    warnings = [warning.removesuffix(BOUNDED_ADVICE) for warning in means.warnings]
     if unmatched:
         warnings.append(
             f"{unmatched} of {len(ratings)} ratings are left out: their rater did not rate the "

@@ -9,6 +9,8 @@ from mturk_eval.stats.resampling.estimates import Estimates, IntervalChoice
 
 DIFFERENT_IMAGES = "the methods' means are over different images"
 """What the warning about cells without ratings says."""
+BOUNDED_ADVICE = " A bounded interval (--interval bounded) has one."
+"""Ends the warning about constant cells, where a bounded interval is possible."""
 
 _FEW_CLUSTERS = 10
 
@@ -116,7 +118,6 @@ def _constant_warnings(cells: Cells, choice: IntervalChoice) -> list[str]:
             f"{where}: how much they vary is unknown, and their intervals are as wide as those of "
             "as many yes/no answers."
         ]
-    return [
-        f"{where}: their intervals have no width, which is not certainty. A bounded interval "
-        "(--interval bounded) has one."
-    ]
+    # a bounded interval has no degrees of freedom over raters and images together
+    advice = "" if choice.unit == "both" else BOUNDED_ADVICE
+    return [f"{where}: their intervals have no width, which is not certainty.{advice}"]

@@ -24,8 +24,8 @@ _EXACT_BELOW: tuple[tuple[type[np.number], int], ...] = ((np.int16, 2**15), (np.
 class ClusterSums:
     """Two tables of shape (n_cells, n_clusters): the sums of the ratings, and their numbers."""
 
-    sums: NDArray[np.float64] | csr_array[np.float64]
-    counts: NDArray[np.float64] | csr_array[np.float64]
+    sums: NDArray[np.float64] | csr_array
+    counts: NDArray[np.float64] | csr_array
 
     @classmethod
     def of(
@@ -64,7 +64,9 @@ class ClusterSums:
         if not isinstance(self.sums, np.ndarray):
             by_cluster = np.ascontiguousarray(by_cluster, dtype=self.sums.dtype)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.divide(self.sums @ by_cluster, self.counts @ by_cluster, dtype=np.float64)
+            sums, counts = np.asarray(self.sums @ by_cluster), np.asarray(self.counts @ by_cluster)
+            means: NDArray[np.float64] = np.divide(sums, counts, dtype=np.float64)
+        return means
 
     def bootstrapped(self, resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Cell means, shape (n_cells, resamples), of clusters drawn with replacement.
@@ -72,27 +74,29 @@ class ClusterSums:
         NaN where no cluster of a cell was drawn.
         """
         n_cells, n_clusters = self.sums.shape
-        dense = isinstance(self.sums, np.ndarray)
-        usual = self if dense else self._in_the_fastest_exact_type()
+        usual, cache_sizes = self, 1
+        if not isinstance(self.sums, np.ndarray):
+            usual, cache_sizes = self._in_the_fastest_exact_type(), _SPARSE_CACHE_SIZES
         means = np.empty((n_cells, resamples))
-        for part, weights in weight_blocks(
-            n_clusters, resamples, rng, cache_sizes=1 if dense else _SPARSE_CACHE_SIZES
-        ):
-            table = usual if dense or weights.max() <= _USUAL_WEIGHTS else self
+        for part, weights in weight_blocks(n_clusters, resamples, rng, cache_sizes=cache_sizes):
+            table = self if usual is self or weights.max() > _USUAL_WEIGHTS else usual
             means[:, part] = table.means(weights)
         return means
 
     def _in_the_fastest_exact_type(self) -> ClusterSums:
-        """The same tables, with fewer bytes per number where usual weights cannot exceed them.
+        """Sparse tables with fewer bytes per number, where usual weights cannot exceed these.
 
         Whole ratings have whole sums, which lose nothing in such a type.
         """
-        if not np.array_equal(self.sums.data, np.rint(self.sums.data)):
+        sums, counts = csr_array(self.sums), csr_array(self.counts)
+        if not np.array_equal(sums.data, np.rint(sums.data)):
             return self
-        largest = max(float(np.max(abs(table).sum(axis=1))) for table in (self.sums, self.counts))
+        largest = max(float(np.max(abs(table).sum(axis=1))) for table in (sums, counts))
         for kind, limit in _EXACT_BELOW:
             if largest * _USUAL_WEIGHTS < limit:
-                return ClusterSums(sums=self.sums.astype(kind), counts=self.counts.astype(kind))
+                return ClusterSums(
+                    sums=csr_array(sums.astype(kind)), counts=csr_array(counts.astype(kind))
+                )
         return self
 
     def entries(

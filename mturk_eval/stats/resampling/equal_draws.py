@@ -21,7 +21,7 @@ _UNDECIDED = 2**16 - 1  # no pair of counts: both would be 255
 
 
 def draw_counts(out: NDArray[np.float64], rng: np.random.Generator) -> None:
-    """Fill every row of ``out``, shape (resamples, n), with the counts of n equal draws.
+    """Fill every row of ``out``, shape (resamples, n) and contiguous, with counts of n equal draws.
 
     The rows are multinomial with n draws and equal chances. Speed is best where ``out`` stays in
     the processor's cache.

@@ -128,13 +128,13 @@ def _resample_ratings(cells: Cells, items: Items, resamples: int, seed: int) -> 
         out[:] = _resampled_mean(members, resamples, rng)
 
     drawn = np.empty((items.n_items, resamples))
-    for row, cell in zip(drawn, items.plus, strict=True):
-        fill(row, cell)
+    for item, cell in enumerate(items.plus):
+        fill(drawn[item], cell)
     if items.minus is not None:
         other = np.empty(resamples)
-        for row, cell in zip(drawn, items.minus, strict=True):
+        for item, cell in enumerate(items.minus):
             fill(other, cell)
-            row -= other
+            drawn[item] -= other
     return drawn
 
 
@@ -162,7 +162,7 @@ def _drawn_sums(
     """Sums of n independent draws of 0, 1, ... with these chances, shape (resamples,).
 
     The distribution of the sum is computed, as the n-th power of the characteristic function, and
-    drawn from by inversion; rounding changes its chances by less than 1e-12.
+    drawn from by inversion; rounding moves less than 1e-10 of its mass.
     """
     highest = n * (len(chance) - 1)
     size = fft.next_fast_len(highest + 1, real=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -50,6 +51,37 @@ def test_the_sandwich_is_the_sum_over_clusters_of_moved_estimates(
     expected = fit.covariance @ (score.T @ score) @ fit.covariance * n_raters / (n_raters - 1)
     found = clustered_covariance(fit, votes, votes.rater)
     np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("prior_sd", [None, 1.5])
+@pytest.mark.parametrize("k", [4, 120, 300])
+def test_two_ways_are_the_sum_less_the_crossings(k: int, prior_sd: float | None) -> None:
+    """The same from three sandwiches, of few items and of more than one block of them."""
+    rng = np.random.default_rng(k)
+    n = 20 * k
+    left = rng.integers(0, k, n)
+    votes = CodedVotes.of(
+        pd.DataFrame(
+            {
+                "rater": rng.integers(0, 25, n),
+                "image": rng.integers(0, 12, n),
+                "method_left": left.astype(str),
+                "method_right": ((left + rng.integers(1, k, n)) % k).astype(str),
+                "choice": rng.choice(["left", "not_sure", "right"], n, p=[0.5, 0.1, 0.4]),
+            }
+        )
+    )
+    fit = fit_pairs(votes.counts, "bradley-terry", prior_sd=prior_sd)
+    rater, image, crossed = (
+        clustered_covariance(fit, votes, cluster)
+        for cluster in (votes.rater, votes.image, votes.rater * votes.n_images + votes.image)
+    )
+    expected = rater + image - crossed
+    scale = np.abs(expected).max()
+    found = two_way_covariance(fit, votes)
+    np.testing.assert_allclose(found, found.T, atol=1e-12 * scale)
+    if np.linalg.eigvalsh(expected).min() > -1e-9 * scale:
+        np.testing.assert_allclose(found, expected, atol=1e-11 * scale)
 
 
 def test_one_cluster_tells_of_no_spread() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from mturk_eval.errors import InvalidInputError, StatisticsError
 from mturk_eval.stats.pairs.tournament import TournamentResult, run_tournament
@@ -102,7 +103,8 @@ def test_each_rate_is_its_own_tournament() -> None:
     document = result.document()
     assert {"bpp", "method", "images_won", "ties"} <= set(document["rows"][0])
     assert document["model"] == "tournament"
-    assert document["generalises_to"] == ["raters", "images"]
+    assert document["generalises_to"] == ["images"]
+    assert run_tournament(votes, unit="both", resamples=20).generalises_to == ("raters", "images")
     assert sum(row["images_won"] for row in document["rows"]) == pytest.approx(3)
 
 
@@ -119,22 +121,45 @@ def test_images_won_add_up_and_lie_between_their_limits() -> None:
                     rows.append((int(rng.integers(30)), image, a, b, choice))
     columns = ["rater", "image", "method_left", "method_right", "choice"]
     votes = pd.DataFrame(rows, columns=columns)
-    result = run_tournament(votes, resamples=300, seed=3)
+    result = run_tournament(votes, unit="both", resamples=300, seed=3)
     assert sum(_won(result).values()) == pytest.approx(24)
     assert result.rows[0].method == "a"
     for row in result.rows:
         assert (row.ci_low or 0) <= row.images_won <= (row.ci_high or 24)
-    again = run_tournament(votes, resamples=300, seed=3)
+    again = run_tournament(votes, unit="both", resamples=300, seed=3)
     assert again == result
-    images = run_tournament(votes, resamples=300, unit="image")
+    images = run_tournament(votes)
     width = [(r.ci_high or 0) - (r.ci_low or 0) for r in (result.rows[0], images.rows[0])]
     assert width[0] > 0.9 * width[1] > 0
+
+
+def test_over_images_the_limits_are_wilson_s() -> None:
+    """Without a shared image, images won are a count of yes/no answers: Wilson (1927), t for z."""
+    votes = _votes(*((f"image-{n}", "a", "b", 3 if n < 6 else 0, 1) for n in range(20)))
+    result = run_tournament(votes)
+    assert (result.unit, result.resamples) == ("image", 0)
+    a = {row.method: row for row in result.rows}["a"]
+    assert a.images_won == 6
+    n, p = 19, 0.3  # of the unbiased variance p (1 - p) 20 / 19
+    t = float(stats.t.ppf(0.975, 19))
+    centre = (p + t**2 / (2 * n)) / (1 + t**2 / n)
+    half = t / (1 + t**2 / n) * np.sqrt(p * (1 - p) / n + t**2 / (4 * n**2))
+    assert (a.ci_low, a.ci_high) == pytest.approx((20 * (centre - half), 20 * (centre + half)))
+
+
+def test_no_image_won_is_no_certainty() -> None:
+    votes = _votes(*((f"image-{n}", "a", "b", 3, 0) for n in range(12)))
+    row = {row.method: row for row in run_tournament(votes).rows}
+    assert (row["a"].images_won, row["a"].ci_high) == (12, pytest.approx(12))
+    assert row["b"].ci_low == pytest.approx(0, abs=1e-9)
+    assert 2 < (row["b"].ci_high or 0) < 4
 
 
 def test_one_rater_has_counts_and_no_limits() -> None:
     votes = ONE_EACH.assign(rater="ann")
     result = run_tournament(votes, unit="rater", resamples=20)
     assert all(row.ci_low is None for row in result.rows)
+    assert any("one rater" in warning for warning in result.warnings)
     assert run_tournament(votes, unit="image", resamples=20).rows[0].ci_low is not None
 
 

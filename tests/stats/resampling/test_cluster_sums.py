@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
+from scipy.sparse import csr_array
 
 from mturk_eval.errors import InvalidInputError
 from mturk_eval.stats.resampling import cluster_sums
-from mturk_eval.stats.resampling.cluster_sums import BootstrappedMeans, cluster_bootstrap_means
+from mturk_eval.stats.resampling.cluster_sums import (
+    BootstrappedMeans,
+    ClusterSums,
+    cluster_bootstrap_means,
+)
 from mturk_eval.stats.resampling.weights import cluster_weights, resample_slices
 
 
@@ -73,6 +79,62 @@ def test_sparse_and_dense_sums_give_the_same_replicates(monkeypatch: pytest.Monk
     sparse = bootstrapped()
     np.testing.assert_allclose(sparse.replicates, dense.replicates, equal_nan=True)
     np.testing.assert_allclose(sparse.means, dense.means)
+
+
+def _sparse_sums(values: NDArray[np.float64]) -> ClusterSums:
+    """Of 60 clusters in 40 cells, as a table that has few entries."""
+    rng = np.random.default_rng(11)
+    n = len(values)
+    sums = ClusterSums.of(
+        values, cells=rng.integers(0, 40, n), clusters=rng.integers(0, 60, n), n_cells=40,
+        n_clusters=60,
+    )  # fmt: skip
+    return ClusterSums(sums=csr_array(sums.sums), counts=csr_array(sums.counts))
+
+
+@pytest.mark.parametrize(
+    ("scale", "kind"), [(1, np.int16), (100, np.float32), (10**7, np.float64), (0.1, np.float64)]
+)
+def test_whole_ratings_lose_nothing_in_fewer_bytes(
+    scale: float, kind: type[np.number], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sums = _sparse_sums(np.random.default_rng(12).integers(-10, 11, 300).astype(np.float64) * scale)
+    assert sums._in_the_fastest_exact_type().sums.dtype == kind
+    narrow = sums.bootstrapped(400, np.random.default_rng(13))
+    monkeypatch.setattr(cluster_sums, "_EXACT_BELOW", ())
+    wide = sums.bootstrapped(400, np.random.default_rng(13))
+    np.testing.assert_array_equal(narrow, wide)
+
+
+def test_a_cluster_drawn_unusually_often_does_not_overflow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sums near the limit of 16 bits: blocks with larger weights than usual take wider numbers."""
+    sums = _sparse_sums(np.random.default_rng(14).integers(1_500, 2_001, 300).astype(np.float64))
+    assert sums._in_the_fastest_exact_type().sums.dtype == np.float32
+    expected = sums.bootstrapped(200, np.random.default_rng(15))
+    monkeypatch.setattr(cluster_sums, "_USUAL_WEIGHTS", 1)
+    assert sums._in_the_fastest_exact_type().sums.dtype == np.int16
+    np.testing.assert_array_equal(sums.bootstrapped(200, np.random.default_rng(15)), expected)
+
+
+def test_numbers_are_labels_with_gaps_and_below_zero_too() -> None:
+    table = _unbalanced(4)
+    number = table["rater"].str[1:].astype(int)
+    expected = cluster_bootstrap_means(
+        table["rating"], clusters=number, groups=table["method"], resamples=30
+    )
+    for labels in (number - 100, (3 * number).astype(np.uint8), number * 10**12):
+        found = cluster_bootstrap_means(
+            table["rating"], clusters=labels, groups=np.where(table["method"] == "jxl", -3, 7),
+            resamples=30,
+        )  # fmt: skip
+        assert found.groups == (-3, 7)
+        np.testing.assert_allclose(found.means, expected.means)
+    spread = cluster_bootstrap_means(
+        table["rating"], clusters=number - 100, groups=table["method"], resamples=30
+    )
+    np.testing.assert_array_equal(spread.replicates, expected.replicates)
 
 
 def test_the_interval_agrees_with_scipy_on_sums_per_rater() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from mturk_eval.stats.resampling import replicates
 from mturk_eval.stats.resampling.cells import Cells, Items, difference_items, method_items
@@ -82,10 +83,11 @@ def test_a_difference_drops_an_image_whose_cell_is_empty_in_a_resample() -> None
     assert set(group[0][np.isnan(of_items[0])]) == {2.0}
 
 
-def test_drawing_ratings_of_few_steps_or_of_many_has_the_same_distribution() -> None:
-    """Counts of steps are drawn where ratings repeat; single ratings where they do not."""
+@pytest.mark.parametrize("step", [1.0, 0.5])
+def test_drawing_ratings_of_few_steps_or_of_many_has_the_same_distribution(step: float) -> None:
+    """Sums of whole ratings are drawn, or counts of steps where ratings repeat, or ratings."""
     rng = np.random.default_rng(4)
-    steps = np.repeat([1.0, 4.0, 10.0], [10, 20, 10])
+    steps = step * np.repeat([1.0, 4.0, 10.0], [10, 20, 10]) + (1 - step)
     nearly = steps + rng.normal(0, 1e-6, 40)
     one = replicates._resampled_mean(steps, 20_000, rng)
     other = replicates._resampled_mean(nearly, 20_000, rng)
@@ -94,6 +96,32 @@ def test_drawing_ratings_of_few_steps_or_of_many_has_the_same_distribution() -> 
         np.quantile(one, quantiles), np.quantile(other, quantiles), atol=0.06
     )
     assert one.std() == pytest.approx(steps.std() / np.sqrt(40), rel=0.03)
+
+
+def test_sums_of_draws_have_their_exact_distribution() -> None:
+    """Of two values it is binomial; the tails are drawn as they come."""
+    sums = replicates._drawn_sums(np.array([0.7, 0.3]), 12, 100_000, np.random.default_rng(1))
+    observed = np.bincount(sums, minlength=13)
+    expected = stats.binom.pmf(np.arange(13), 12, 0.3) * len(sums)
+    common = expected > 5
+    assert stats.chisquare(
+        np.append(observed[common], observed[~common].sum()),
+        np.append(expected[common], expected[~common].sum()),
+        sum_check=False,
+    ).pvalue > 0.001  # fmt: skip
+
+
+@pytest.mark.parametrize("rating", [-2.0, 0.0, 7.0])
+def test_equal_ratings_have_their_mean_in_every_resample(rating: float) -> None:
+    rng = np.random.default_rng(1)
+    assert set(replicates._resampled_mean(np.full(9, rating), 50, rng)) == {rating}
+    assert set(replicates._resampled_mean(np.array([rating]), 5, rng)) == {rating}
+
+
+def test_means_of_resampled_ratings_are_among_those_that_can_be() -> None:
+    rng = np.random.default_rng(2)
+    means = replicates._resampled_mean(np.array([3.0, 5.0, 9.0]), 4_000, rng)
+    assert set(np.rint(means * 3)) == {9, 11, 13, 15, 17, 19, 21, 23, 27}
 
 
 def test_cells_are_numbered_alike_whatever_the_labels_are() -> None:

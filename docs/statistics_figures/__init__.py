@@ -1,0 +1,1 @@
+"""The figures of the pages on statistics, by what they are of."""
