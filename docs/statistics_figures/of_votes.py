@@ -66,7 +66,7 @@ def clusterings(width_in: float) -> Figure:
 
 def images_won(width_in: float) -> Figure:
     """Images won by each method at two rates."""
-    result = run_tournament(_main(), unit="both")
+    result = run_tournament(_main())
     return tournament_figure(result, looks(tuple(METHODS)), width_in=width_in)
 
 

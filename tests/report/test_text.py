@@ -199,6 +199,40 @@ def test_the_ordinal_model_in_words() -> None:
     )
 
 
+def test_the_ordinal_model_shows_predicted_effects_as_its_document_does() -> None:
+    result = fit_ordinal_ratings(RATED)
+    assert "Predicted effects by image, as differences from the average" in _words(result)
+    (first, *rest) = result.document()["predicted_effects"]
+    assert set(first) == {"group", "level", "term", "value", "std_error", "ci_low", "ci_high"}
+    assert {row["group"] for row in [first, *rest]} == {"image", "rater"}
+
+
+def test_models_of_ratings_say_what_to_report_and_of_whom_it_speaks() -> None:
+    mixed = _words(fit_mixed(RATED))
+    assert "To report: the differences of marginal means" in mixed
+    assert "They speak about other images and raters of the same kind" in mixed
+    assert "drawn towards the average" in mixed
+    slopes_left_out = "rating ~ method + (1 | image) + (1 | rater)"
+    for fit in (fit_mixed, fit_ordinal_ratings):
+        text = _words(fit(RATED, formula=slopes_left_out))
+        assert "speak about other raters of the same kind" in text
+
+
+def test_sum_coding_names_the_levels_behind_its_numbers() -> None:
+    text = _words(fit_mixed(RATED, contrasts="sum", reference={"method": "webp"}))
+    assert "Sum coding: method1 is webp, each against the mean of all." in text
+    assert "Sum coding" not in _words(fit_mixed(RATED))
+
+
+def test_columns_of_differences_are_named_by_what_they_hold() -> None:
+    plain = result_text(fit_mixed(RATED, adjustment="none", df="none"))
+    head = next(line for line in plain.splitlines() if line.startswith("difference "))
+    assert head.split()[:6] == ["difference", "estimate", "SE", "df", "z", "p"]
+    assert "p None" not in plain
+    profiled = _words(fit_mixed(RATED, interval="profile"))
+    assert "intervals of terms by profile likelihood" in profiled
+
+
 def test_bd_rates_say_which_sign_is_better_and_why_images_are_left_out() -> None:
     table = _rated_curves()
     text = _words(bd_rate(table, anchor="jpeg", resamples=20))

@@ -50,6 +50,35 @@ def test_other_separators_a_byte_order_mark_and_gzip_are_understood(
     assert read_ratings(csv).frame["rating"].tolist() == [7.0, 3.0]
 
 
+def test_a_line_that_names_the_separator_is_no_header(csv: Path) -> None:
+    csv.write_text("sep=;\n" + GOOD.replace(",", ";"))
+    frame = read_ratings(csv).frame
+    assert frame["rating"].tolist() == [7.0, 3.0]
+    assert frame.index.tolist() == [3, 4]  # as a spreadsheet numbers them
+    twice = "sep=;\nrater;rater\na;b\n"
+    assert "row 2: column rater occurs twice" in _refusal(csv, twice)
+
+
+def test_what_is_no_csv_is_called_what_it_is(csv: Path) -> None:
+    csv.write_bytes(b"PK\x03\x04\x14\x00\x06\x00")
+    with pytest.raises(TableError, match="a workbook, not a CSV. Save the sheet as 'CSV UTF-8'"):
+        read_ratings(csv)
+    whole = gzip.compress(GOOD.encode())
+    for damaged in (b"\x1f\x8bno", whole[:-9], whole[:12] + b"\xff" * 8 + whole[20:]):
+        csv.write_bytes(damaged)
+        with pytest.raises(TableError, match="the compressed file is damaged"):
+            read_ratings(csv)
+
+
+def test_other_separators_and_decimal_commas_get_their_own_advice(csv: Path) -> None:
+    piped = _refusal(csv, GOOD.replace(",", "|"))
+    assert "Separate columns by commas, semicolons or tabs." in piped
+    comma = _refusal(csv, GOOD.replace(",", ";").replace(";7", ";7,5"))
+    assert "row 2, column rating: '7,5' is not a number (write 7.5)" in comma
+    assert "the cell is empty or NA" in _refusal(csv, GOOD.replace(",7", ",nan"))
+    assert "close every quotation mark" in _refusal(csv, GOOD.replace("ann,", '"ann,'))
+
+
 def test_columns_are_renamed_and_numbers_in_names_stay_names(csv: Path) -> None:
     csv.write_text("worker,image,method,rating,rater\n007,sky,1,5,x\n")
     frame = read_ratings(csv, rename={"rater": "worker"}).frame

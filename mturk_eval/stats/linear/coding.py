@@ -19,7 +19,7 @@ from mturk_eval.stats.formulas.blocks import RandomBlock
 Array = NDArray[np.float64]
 Codes = NDArray[np.int32]
 
-_ILL_CONDITIONED = 1e4
+_ILL_CONDITIONED = 1e2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

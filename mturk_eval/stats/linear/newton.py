@@ -8,6 +8,7 @@ optimum is a smooth minimum.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ _MOST_STEPS = 60
 _MOST_HALVINGS = 25
 _ENOUGH = 1e-11
 """A step that would take less off the criterion is not taken."""
+_HIDDEN = 1e-11
+"""Where rounding leaves no step downhill, a promise of less than this share is none."""
 _NEAR = 0.05
 """Steps that promise less than this are near the optimum."""
 _LARGEST = 1e6
@@ -141,8 +144,8 @@ def _descend(search: _Search, start: Array, live: NDArray[np.bool_]) -> Optimum:
             curvature = _with_secant(curvature, last.step, gradient - last.gradient)
             step[live], decrease = _newton_step(gradient, curvature)
         moved = _line_search(search, theta, point, step, -2.0 * decrease)
-        if moved is None:  # rounding hides any decrease that is left
-            small = decrease < 1e-12 * max(abs(point.value), 1e3)
+        if moved is None or moved[1].value >= point.value:  # rounding hides what is left to gain
+            small = decrease < _HIDDEN * max(abs(point.value), 1e3)
             return _optimum(search, theta, point, gradient, decrease, converged=small)
         last = _Step((moved[0] - theta)[live], gradient, decrease)
         theta, point = moved
@@ -209,12 +212,12 @@ def _snapped(search: _Search, found: Optimum) -> tuple[Array, NDArray[np.bool_]]
     units = search.units
     factors = [lower_factor(factor) for factor in units.factors(found.theta)]
     value = found.point.value
-    for block, factor in enumerate(factors):
-        for column in range(len(factor)):
-            if not 0 < np.abs(factor[:, column]).max() < _SMALL_COLUMN:
+    for block in range(len(factors)):
+        for reduction in [*map(_without_column, range(len(factors[block]))), _without_direction]:
+            reduced = reduction(factors[block])
+            if reduced is None:
                 continue
-            trial = [f.copy() for f in factors]
-            trial[block][:, column] = 0.0
+            trial = [*factors[:block], reduced, *factors[block + 1 :]]
             point = search.at(units.theta(trial))
             if point is not None and point.value <= value + _SAME_CRITERION:
                 factors, value = trial, point.value
@@ -224,3 +227,30 @@ def _snapped(search: _Search, found: Optimum) -> tuple[Array, NDArray[np.bool_]]
         dtype=bool,
     )
     return theta, live
+
+
+def _without_column(column: int) -> Callable[[Array], Array | None]:
+    def reduction(factor: Array) -> Array | None:
+        if not 0 < np.abs(factor[:, column]).max() < _SMALL_COLUMN:
+            return None
+        reduced = factor.copy()
+        reduced[:, column] = 0.0
+        return reduced
+
+    return reduction
+
+
+def _without_direction(factor: Array) -> Array | None:
+    """The factor without the direction of least variance, if that is small.
+
+    It need not be a column: where a diagonal entry nearly vanishes, the columns after it can be
+    rotated into its own at hardly any cost, a valley along which the search would creep.
+    """
+    left, sizes, _ = np.linalg.svd(factor)
+    sizes = sizes[sizes > 1e-12 * sizes[0]]
+    if len(sizes) < 2 or sizes[-1] >= _SMALL_COLUMN:
+        return None
+    kept = len(sizes) - 1
+    root = np.zeros_like(factor)
+    root[:, :kept] = left[:, :kept] * sizes[:kept]
+    return lower_factor(root)
