@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mturk_eval.cli.answers import Answers
-from mturk_eval.cli.context import print_json, settings_of
+from mturk_eval.cli.context import print_json, settings_of, stopping
 from mturk_eval.cli.options import BatchNames, Json, LedgerUrl
 from mturk_eval.cli.recipes import RECIPES, Recipe
 
@@ -269,7 +269,7 @@ def analyze(
     _check_options(model.value, recipe, given, data)
     if scale is not None and not -math.inf < scale[0] < scale[1] < math.inf:
         raise typer.BadParameter(
-            f"--scale {scale[0]:g} {scale[1]:g}: two numbers, LOW below HIGH, e.g. --scale 1 10."
+            f"--scale {scale[0]:g} {scale[1]:g}: LOW must be below HIGH, e.g. --scale 1 10."
         )
     source = Answers(
         data=data,
@@ -284,7 +284,8 @@ def analyze(
         options["reference"] = _pairs("--reference", reference)
     if "direction" in options:
         options["direction"] = _directions(direction)
-    analysis = recipe.run(source, by, options)
+    with stopping("There is no result."):
+        analysis = recipe.run(source, by, options)
     if json:
         print_json(analysis.document())
         return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mturk_eval.errors import MturkEvalError
 from mturk_eval.report.blocks import Block, Heading, Note, Paragraph, table_view
 from mturk_eval.report.tables import format_p, interval
-from mturk_eval.report.text.mixed import describe_mixed_interval
+from mturk_eval.report.text.mixed import claimed_units, describe_mixed_interval
 from mturk_eval.stats.mixed.marginal_means import PairwiseContrast
 from mturk_eval.stats.mixed.model import MixedResult
 
@@ -33,7 +33,7 @@ def difference_blocks(fits: Fits, methods: Sequence[str]) -> list[Block]:
 
 def _one_model(fit: MixedResult, at: str, methods: Sequence[str]) -> list[Block]:
     level = f"{fit.ci_level:.0%} interval"
-    units = " and ".join(fit.generalises_to)
+    units = _units(fit)
     blocks: list[Block] = [
         table_view(
             f"Differences between methods{at} by the mixed model {fit.formula} "
@@ -65,6 +65,10 @@ def _one_model(fit: MixedResult, at: str, methods: Sequence[str]) -> list[Block]
             )
         )
     return blocks
+
+
+def _units(fit: MixedResult) -> str:
+    return " and ".join(claimed_units(fit)) or "ratings"
 
 
 def _contrasts(fit: MixedResult) -> tuple[PairwiseContrast, ...]:
@@ -178,7 +182,7 @@ def _better_first(test: PairwiseContrast) -> tuple[str, str, float, float, float
 def _sentence(test: PairwiseContrast, fit: MixedResult) -> str:
     better, other, size, low, high = _better_first(test)
     shown = f"{_t_of(test)}, p {_equals(test.p_adjusted)}"
-    units = " and ".join(fit.generalises_to)
+    units = _units(fit)
     if test.p_adjusted < 1 - fit.ci_level:
         return (
             f"{better} is rated higher than {other} by {size:.2f} points ({shown}); with other "
@@ -245,7 +249,7 @@ def _difference(test: PairwiseContrast, fit: MixedResult) -> str:
     adjusted = "" if test.p_adjusted == test.p else f"; Holm-adjusted p {_equals(test.p_adjusted)}"
     if low > 0 and test.p_adjusted >= 1 - fit.ci_level:
         adjusted += ": not settled among all pairs"
-    units = " and ".join(fit.generalises_to)
+    units = _units(fit)
     return (
         f"{better} − {other}: {size:.2f} points; the {fit.ci_level:.0%} interval over {units}, "
         f"{interval(low, high)}, {verdict} zero ({_t_of(test)}, p {_equals(test.p)}{adjusted})"

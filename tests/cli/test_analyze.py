@@ -291,6 +291,24 @@ def test_bad_input_is_one_message(analyze: Cli, arguments: tuple[object, ...], s
     assert said in refused.err.replace("\n", " ")
 
 
+def test_ctrl_c_is_one_sentence_and_exit_1(analyze: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mturk_eval.stats.ratings.mos.mean_opinion_scores", interrupted)
+    stopped = analyze("--model", "mos", *RATINGS)
+    assert (stopped.code, stopped.out) == (1, "")
+    assert stopped.err == "Error: stopped. There is no result.\n"
+
+
+def test_originals_alone_are_no_differential_scores(analyze: Cli, tmp_path: Path) -> None:
+    table = pd.read_csv(tmp_path / "originals.csv").query("method == 'original'")
+    table.to_csv(tmp_path / "originals.csv", index=False)
+    refused = analyze("--model", "dmos", *MODELS["dmos"])
+    assert refused.code == 1
+    assert "ratings of originals only" in refused.err
+
+
 def test_rows_that_were_left_out_are_counted(analyze: Cli, tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "ratings.csv", dtype=str)
     table.loc[[0, 1], "rating"] = ["", "good"]

@@ -62,9 +62,14 @@ def describe_mixed_interval(result: MixedResult) -> str:
     return f"{made}; intervals of terms by profile likelihood (of the maximum-likelihood fit)"
 
 
+def claimed_units(result: MixedResult) -> tuple[str, ...]:
+    """What differences between methods speak about: without by-image slopes not other images."""
+    units = result.generalises_to
+    return tuple(unit for unit in units if unit != "images") if result.slope_check else units
+
+
 def _meaning(result: MixedResult) -> list[str]:
-    # without by-image slopes the differences do not speak about other images, random or not
-    kept = [unit for unit in result.generalises_to if unit != "images" or not result.slope_check]
+    kept = claimed_units(result)
     speaks = (
         f"about other {' and '.join(kept)} of the same kind, which are random in the model."
         if kept

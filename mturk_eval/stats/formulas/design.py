@@ -203,7 +203,7 @@ def _check_separate(term: RandomTerm, block: RandomBlock, fixed: TermColumns) ->
     basis = basis[:, sizes > _SAME_COLUMN * sizes[0]]
     for name, column in zip(block.terms, block.columns.T, strict=True):
         levels = np.unique(block.codes[column != 0])
-        if len(levels) > fixed.values.shape[1]:
+        if not 0 < len(levels) <= fixed.values.shape[1]:
             continue
         by_level = (block.codes[:, None] == levels) * column[:, None]
         by_level /= np.linalg.norm(by_level, axis=0)

@@ -128,6 +128,31 @@ def unbalanced_warnings(ratings: pd.DataFrame, model: ModelFormula) -> list[str]
     ]
 
 
+def coding_warnings(design: Design) -> list[str]:
+    """Say that independent slopes of a factor depend on how it is coded."""
+    independent = [
+        term
+        for block in design.blocks
+        if not block.correlated and block.n_terms > 1
+        for term in block.terms
+        if any(term.startswith(name) for name in design.levels)
+    ]
+    if not independent:
+        return []
+    names = ", ".join(dict.fromkeys(independent))
+    if design.contrasts == "sum":
+        coded = "sum-coded columns (1, 0, -1), where the level left out has a part in it"
+        other = "--contrasts treatment"
+    else:
+        coded = "columns that are 1 for a level and 0 elsewhere, where the reference has a part"
+        other = "another --reference and --contrasts sum"
+    return [
+        f"|| takes the slopes of a factor ({names}) as independent of the intercept, over {coded}: "
+        f"other codings give other standard errors. If a conclusion hangs on it, see {other}, or "
+        "write (1 | image) + (1 | image:method), which has no such choice."
+    ]
+
+
 def notes_on(design: Design, df: DegreesOfFreedom) -> list[str]:
     """What a reader should know that is no fault."""
     notes = []
@@ -135,24 +160,5 @@ def notes_on(design: Design, df: DegreesOfFreedom) -> list[str]:
     if df == "satterthwaite" and images < _KENWARD_ROGER_BELOW:
         notes.append(
             f"With {images} images Kenward and Roger's test is the safer one: --df kenward-roger."
-        )
-    independent = [
-        term
-        for block in design.blocks
-        if not block.correlated
-        for term in block.terms
-        if any(term.startswith(name) for name in design.levels)
-    ]
-    if independent:
-        coded = (
-            "sum-coded columns (1, 0, -1)"
-            if design.contrasts == "sum"
-            else "columns that are 1 for the level and 0 elsewhere, so the choice of reference "
-            "counts"
-        )
-        notes.append(
-            f"|| makes the slopes of a factor ({', '.join(dict.fromkeys(independent))}) "
-            f"independent over {coded}; afex and glmmTMB do so too, and lme4 2.0 with "
-            "lme4.doublevert.default = 'diag_special'."
         )
     return notes

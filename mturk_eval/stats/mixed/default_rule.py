@@ -211,7 +211,15 @@ class _Search:
 def _starting_groups(ratings: pd.DataFrame) -> tuple[list[str], str]:
     """The random terms to start from, and why they are these."""
     methods = ratings.groupby("image", observed=True)["method"].nunique()
-    if bool((methods >= 2).any()):
+    images = ratings.groupby("method", observed=True)["image"].nunique()
+    alone = [str(method) for method in images.index[images < 2]]
+    if bool((methods >= 2).any()) and alone:
+        groups = ["(1 | image)", "(1 | image:method)"]
+        reason = (
+            f"{', '.join(alone)} was rated on one image only, so methods are taken to differ from "
+            "image to image all alike"
+        )
+    elif bool((methods >= 2).any()):
         groups, reason = ["(1 + method | image)"], "the default model"
     else:
         groups = ["(1 | image)"]

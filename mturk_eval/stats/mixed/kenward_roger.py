@@ -15,7 +15,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -144,7 +144,8 @@ def kenward_roger(fit: LinearFit) -> KenwardRoger:
     Raises
     ------
     StatisticsError
-        If the fit is by ML, for which the method is not defined, or the model too large.
+        If the fit is by ML, for which the method is not defined, the model too large, or the
+        adjustment leaves a coefficient without a positive variance.
     """
     n_coefficients = sum(block.n_coefficients for block in fit.blocks)
     if not fit.reml:
@@ -159,10 +160,62 @@ def kenward_roger(fit: LinearFit) -> KenwardRoger:
             "Satterthwaite's degrees of freedom are practically the same: use these."
         )
     with threads_for(n_coefficients):
-        moments = inverse_moments(fit)
-        derivatives = _Derivatives.of(fit, moments, _elementary_parameters(fit.blocks))
-        directions = _live_directions(fit)
-        return _adjusted(fit, derivatives.along(directions), _warnings(directions))
+        roots = [_root(block) for block in fit.blocks]
+        standard = _standardised(fit, roots)
+        moments = inverse_moments(standard)
+        derivatives = _Derivatives.of(standard, moments, _elementary_parameters(fit.blocks))
+        directions = _live_directions(fit, roots)
+        adjusted = _adjusted(standard, derivatives.along(directions))
+        return _in_units_of(fit, adjusted, _warnings(directions))
+
+
+# --- orthonormal columns, in which no unit and no correlation costs digits ---------------------
+
+
+def _root(block: RandomBlock) -> Matrix:
+    """R with ``columns = Q R``, Q of orthonormal columns (of unit size, for ``||``)."""
+    if not block.correlated:
+        return np.diag(np.linalg.norm(block.columns, axis=0) / np.sqrt(len(block.codes)))
+    return np.asarray(np.linalg.qr(block.columns, mode="r") / np.sqrt(len(block.codes)))
+
+
+def _standardised(fit: LinearFit, roots: Sequence[Matrix]) -> LinearFit:
+    """The same fit of orthonormal columns; its factors are not triangular."""
+    rotation = fit.deviance.profiled.rotation
+    point = fit.deviance.point(fit.theta)
+    return replace(
+        fit,
+        fixed=rotation.contrasts(fit.fixed),
+        covariance=point.fixed_covariance * fit.residual_variance,
+        blocks=tuple(
+            replace(block, columns=block.columns @ np.linalg.inv(root))
+            for block, root in zip(fit.blocks, roots, strict=True)
+        ),
+        factors=tuple(root @ factor for root, factor in zip(roots, fit.factors, strict=True)),
+    )
+
+
+def _in_units_of(fit: LinearFit, adjusted: _Adjusted, warnings: tuple[str, ...]) -> KenwardRoger:
+    rotation = fit.deviance.profiled.rotation
+
+    def back(covariance: Matrix) -> Matrix:
+        return rotation.covariance(covariance / rotation.scale**2)
+
+    covariance = back(adjusted.covariance)
+    if not (covariance.diagonal() > 0.0).all():
+        raise StatisticsError(
+            "Kenward and Roger's adjustment leaves a coefficient without a positive variance: the "
+            "data say too little about the variances of the random effects. Use a simpler random "
+            "part, or Satterthwaite's degrees of freedom."
+        )
+    return KenwardRoger(
+        estimates=fit.estimates,
+        covariance=covariance,
+        warnings=warnings,
+        _unadjusted=fit.covariance,
+        _derivatives=np.array([back(each) for each in adjusted.derivatives]),
+        _parameter_covariance=adjusted.parameter_covariance,
+    )
 
 
 # --- derivatives by the variance parameters -----------------------------------------------------
@@ -259,47 +312,52 @@ class _Derivatives:
         )
 
 
-def _live_directions(fit: LinearFit) -> Matrix:
+def _live_directions(fit: LinearFit, roots: Sequence[Matrix]) -> Matrix:
     """Directions in which the variance parameters can move; the residual variance is the last."""
     parts = [
-        _block_directions(block, factor)
-        for block, factor in zip(fit.blocks, fit.factors, strict=True)
+        _block_directions(block, factor, root)
+        for block, factor, root in zip(fit.blocks, fit.factors, roots, strict=True)
     ]
     return np.asarray(linalg.block_diag(*parts, np.ones((1, 1))))
 
 
-def _block_directions(block: RandomBlock, factor: Matrix) -> Matrix:
-    """Per live parameter of a block its combination of the entries of the covariance matrix.
+def _block_directions(block: RandomBlock, factor: Matrix, root: Matrix) -> Matrix:
+    """Per live parameter of a block its combination of the entries of the standard covariance.
 
     Where the covariance matrix has lower rank than terms, it moves only within the matrices of
-    that rank: by dF F' + F dF' with dF in the columns of the factor F that are not zero.
+    that rank: by dF F' + F dF' with dF in the columns of the factor F that are not zero, and in
+    the rows of the terms that vary.
     """
     rows, columns = block.factor_index
-    std_devs = np.linalg.norm(factor, axis=1)
-    live = std_devs > 0.0
+    live = np.asarray(factor.any(axis=1))
     if not block.correlated:
         return np.asarray(np.eye(len(rows))[live[rows]])
-    units = np.where(live, std_devs, 1.0)
-    scaled = factor / units[:, None]
+    spanned = np.eye(block.n_terms) if live.all() else root[:, live]
     moves = []
-    for column in np.flatnonzero(scaled.any(axis=0)):
-        for row in np.flatnonzero(live):
-            move = np.zeros((block.n_terms, block.n_terms))
-            move[row] = scaled[:, column]
+    for column in (root @ factor).T[factor.any(axis=0)]:
+        for row in spanned.T:
+            move = np.outer(row / np.linalg.norm(row), column / np.linalg.norm(column))
             moves.append((move + move.T)[rows, columns])
     if not moves:
         return np.zeros((0, len(rows)))
     _, sizes, basis = linalg.svd(np.array(moves), full_matrices=False)
     basis = basis[sizes > 1e-6 * sizes[0]]
-    if len(basis) == len(rows):
-        return np.eye(len(rows))
-    return np.asarray(basis * (units[rows] * units[columns]))
+    return np.eye(len(rows)) if len(basis) == len(rows) else np.asarray(basis)
 
 
 # --- the adjustment -----------------------------------------------------------------------------
 
 
-def _adjusted(fit: LinearFit, derivatives: _Derivatives, warnings: tuple[str, ...]) -> KenwardRoger:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Adjusted:
+    """Of a standardised fit: covariance (p, p), its derivatives (r, p, p), parameters' (r, r)."""
+
+    covariance: Matrix
+    derivatives: Matrix
+    parameter_covariance: Matrix
+
+
+def _adjusted(fit: LinearFit, derivatives: _Derivatives) -> _Adjusted:
     covariance = fit.covariance
     first, second = derivatives.first, derivatives.second
     halves = covariance @ first
@@ -313,13 +371,10 @@ def _adjusted(fit: LinearFit, derivatives: _Derivatives, warnings: tuple[str, ..
         "rs,rab,sbc->ac", weights, first, halves
     )
     adjustment = covariance @ (bend + bend.T) @ covariance
-    return KenwardRoger(
-        estimates=fit.estimates,
+    return _Adjusted(
         covariance=covariance + adjustment,
-        warnings=warnings,
-        _unadjusted=covariance,
-        _derivatives=-halves @ covariance,
-        _parameter_covariance=weights,
+        derivatives=-halves @ covariance,
+        parameter_covariance=weights,
     )
 
 

@@ -20,6 +20,7 @@ from mturk_eval.stats.formulas.grammar import parse_formula
 from mturk_eval.stats.formulas.matrices import Contrasts
 from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from mturk_eval.stats.mixed.advice import (
+    coding_warnings,
     fit_warnings,
     notes_on,
     unbalanced_warnings,
@@ -196,7 +197,10 @@ def fit_mixed(
         profile = profile_intervals(fit, design.terms, ci_level=ci_level)
         effects = _with_profile(effects, profile)
     components = variance_components(fit)
-    checks = slope_check(ratings, design, fit, effects, df, reference, ci_level)
+    # The default rule leaves slopes out only where they have no variance: then there is no doubt.
+    checks = () if asked is None else slope_check(
+        ratings, design, fit, effects, df, reference, ci_level
+    )  # fmt: skip
     comparison = None
     if compare is not None:
         comparison = _compared(ratings, design, fit, compare, reference)
@@ -229,7 +233,8 @@ def fit_mixed(
         warnings=(
             *fit_warnings(design, fit, components, df),
             *inference.warnings,
-            *slope_warnings(design, checks),
+            *(() if asked is None else slope_warnings(design, checks)),
+            *coding_warnings(design),
             *unbalanced_warnings(ratings, design.formula),
             *(() if profile is None else profile.warnings),
             *(() if comparison is None else comparison.warnings),

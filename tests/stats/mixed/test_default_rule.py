@@ -104,6 +104,17 @@ def test_methods_on_different_images_are_compared_between_images() -> None:
     assert "(1 | image)" in _formula(model)
 
 
+def test_a_method_on_one_image_is_compared_as_if_all_differed_alike() -> None:
+    """Its own variance over images cannot be seen; the others' stands for it."""
+    study = crossed_study(5)
+    third = study[(study["method"] == "b") & (study["image"] == "i0")].assign(method="c")
+    model = fit_default(pd.concat([study, third]))
+    assert "c was rated on one image only" in str(model.steps[0])
+    assert "(1 | image) + (1 | image:method)" in _formula(model)
+    assert model.fit.converged
+    assert model.fit.covariance[2, 2] > model.fit.covariance[1, 1]
+
+
 def test_three_methods() -> None:
     study = crossed_study(5)
     third = study[study["method"] == "b"].assign(method="c", rating=lambda d: d["rating"] + 1)

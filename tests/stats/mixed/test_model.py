@@ -144,6 +144,18 @@ def test_profile_intervals_are_offered() -> None:
     assert (effect.ci_low, effect.ci_high) == pytest.approx((low, high), abs=2e-3)
 
 
+def test_independent_slopes_of_a_factor_are_warned_of() -> None:
+    result = fit_mixed(crossed_study(3), "rating ~ method + (1 + method || image) + (1 | rater)")
+    assert any("other codings give other standard errors" in w for w in result.warnings)
+
+
+def test_slopes_without_variance_left_out_by_the_default_rule_are_no_doubt() -> None:
+    result = fit_mixed(reference_table("sim_singular"))
+    assert result.formula == "rating ~ method + (1 | image) + (1 | rater)"
+    assert result.slope_check == ()
+    assert not any("no by-image slope" in w for w in result.warnings)
+
+
 def test_slopes_that_no_rater_shows_are_warned_of() -> None:
     """Every rater saw one method: three variances by rater, and two that can be told apart."""
     study = crossed_study(3, raters=24)
