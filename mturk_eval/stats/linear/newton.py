@@ -8,8 +8,8 @@ optimum is a smooth minimum.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -113,17 +113,34 @@ def _with_secant(curvature: Array, step: Array, change: Array) -> Array:
 def minimise(deviance: ProfiledDeviance, units: Parametrisation, start: Array) -> Optimum:
     """Search from given parameters, then set vanishing variances to zero where that costs nothing.
 
+    Where a variance vanishes the criterion may have a second minimum away from zero, so the search
+    is then made once more, from random effects as large as the residual, and the lower one taken.
+
     Raises
     ------
     StatisticsError
         If the random effects explain every answer, so that no residual variance is left.
     """
     search = _Search(deviance, units)
+    found, live = _local_minimum(search, start)
+    if not live.all():
+        large = units.theta([np.eye(len(transform)) for transform in units.transforms])
+        try:
+            other, _ = _local_minimum(search, large)
+        except StatisticsError:
+            return found
+        if other.point.value < found.point.value - _SAME_CRITERION:
+            found = other
+    return replace(found, n_evaluations=search.n_evaluations)
+
+
+def _local_minimum(search: _Search, start: Array) -> tuple[Optimum, NDArray[np.bool_]]:
+    """A minimum, and which parameters are not zero there."""
     found = _descend(search, start, np.ones(len(start), dtype=bool))
     theta, live = _snapped(search, found)
     if not live.all():
         found = _descend(search, theta, live)
-    return found
+    return found, live
 
 
 def _descend(search: _Search, start: Array, live: NDArray[np.bool_]) -> Optimum:
@@ -213,7 +230,8 @@ def _snapped(search: _Search, found: Optimum) -> tuple[Array, NDArray[np.bool_]]
     factors = [lower_factor(factor) for factor in units.factors(found.theta)]
     value = found.point.value
     for block in range(len(factors)):
-        for reduction in [*map(_without_column, range(len(factors[block]))), _without_direction]:
+        columns = (partial(_without_column, column=k) for k in range(len(factors[block])))
+        for reduction in (*columns, _without_direction):
             reduced = reduction(factors[block])
             if reduced is None:
                 continue
@@ -229,15 +247,13 @@ def _snapped(search: _Search, found: Optimum) -> tuple[Array, NDArray[np.bool_]]
     return theta, live
 
 
-def _without_column(column: int) -> Callable[[Array], Array | None]:
-    def reduction(factor: Array) -> Array | None:
-        if not 0 < np.abs(factor[:, column]).max() < _SMALL_COLUMN:
-            return None
-        reduced = factor.copy()
-        reduced[:, column] = 0.0
-        return reduced
-
-    return reduction
+def _without_column(factor: Array, column: int) -> Array | None:
+    """The factor without one of its columns, if that is small."""
+    if not 0 < np.abs(factor[:, column]).max() < _SMALL_COLUMN:
+        return None
+    reduced = factor.copy()
+    reduced[:, column] = 0.0
+    return reduced
 
 
 def _without_direction(factor: Array) -> Array | None:

@@ -1,0 +1,293 @@
+"""Votes and the pictures they are about, from wherever they are, as `mturk_eval.metric` takes them.
+
+Votes are in the ledger, in a CSV, or in a folder as BAPPS publishes them. The ledger stores no
+picture, so pictures come from a batch folder or from folders of originals and reconstructions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mturk_eval.cli.answers import Answers
+from mturk_eval.errors import InvalidInputError, StimuliError, TableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mturk_eval.metric.pictures import Picture, PicturePair
+    from mturk_eval.metric.triplets import PictureKey, PicturePairs, Triplets
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFiles:
+    """Files of originals by image, and of reconstructions by image, method and target rate."""
+
+    originals: Mapping[str, Path]
+    reconstructions: Mapping[PictureKey, Path]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureSource:
+    """Where pictures are: folders of files, or batch folders of `generate`."""
+
+    originals: Path | None
+    reconstructions: Path | None
+    batch_folders: tuple[Path, ...]
+
+    def find(self) -> PictureFiles:
+        """List the files; none is decoded.
+
+        Raises
+        ------
+        InvalidInputError
+            If no or two kinds of place are given.
+        StimuliError, BatchError
+            If a folder is not laid out as it should be, or folders contradict each other.
+        """
+        folders = self.originals is not None or self.reconstructions is not None
+        if self.batch_folders and folders:
+            raise InvalidInputError(
+                "Pictures are given twice: by --batch-folder and by --originals and "
+                "--reconstructions. Give one of the two."
+            )
+        if self.batch_folders:
+            return _of_batches(self.batch_folders)
+        if self.originals is None or self.reconstructions is None:
+            raise InvalidInputError(
+                "Where are the pictures? Votes and the ledger hold none. Give --batch-folder DIR, "
+                "made by `mturk-eval generate`, or --originals DIR with --reconstructions DIR."
+            )
+        return _of_folders(self.originals, self.reconstructions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoteSource:
+    """Where votes are, and which of them count."""
+
+    answers: Answers
+    pictures: PictureSource
+    bapps: Path | None = None
+    bapps_votes: int | None = None
+    excluded_raters: tuple[str, ...] = ()
+    minimum_votes: int = 1
+
+    def read(self, progress: Progress) -> VotedPictures:
+        """Read votes and decode the pictures they are about, each once for its digest.
+
+        Raises
+        ------
+        MturkEvalError
+            For the first thing wrong with a table, a folder or a picture.
+        """
+        if self.bapps is not None:
+            return self._of_bapps(self.bapps, progress)
+        from mturk_eval.tidy.columns import model_rows
+
+        table, _ = self.answers.votes()
+        table = model_rows(table)
+        frame = _without(table.frame, self.excluded_raters, table.source)
+        voted = _digested(frame, self.pictures.find(), self.minimum_votes, progress)
+        return VotedPictures(
+            triplets=voted.triplets,
+            pictures=voted.pictures,
+            source=table.source,
+            n_raters=int(frame["rater"].nunique()),
+            screening=self._screening(),
+            notes=(*table.warnings, *voted.notes),
+        )
+
+    def _screening(self) -> str:
+        parts = [
+            "main trials only",
+            f"raters left out: {', '.join(self.excluded_raters) or 'none'}",
+        ]
+        if self.minimum_votes > 1:
+            parts.append(f"triplets with fewer than {self.minimum_votes} votes left out")
+        return "; ".join(parts)
+
+    def _of_bapps(self, folder: Path, progress: Progress) -> VotedPictures:
+        from mturk_eval.metric.bapps import read_bapps
+
+        if self.answers.data is not None or self.excluded_raters:
+            raise InvalidInputError(
+                "--bapps holds the votes, without raters: --votes and --exclude-rater mean nothing "
+                "beside it."
+            )
+        read = read_bapps(folder, votes=self.bapps_votes, progress=progress)
+        triplets = read.triplets.with_votes(self.minimum_votes)
+        if not len(triplets):
+            raise InvalidInputError(
+                f"{folder}: no triplet has {self.minimum_votes} votes or more. Lower "
+                "--minimum-votes."
+            )
+        return VotedPictures(
+            triplets=triplets,
+            pictures=read.pictures,
+            source=str(folder),
+            n_raters=None,
+            screening="as published",
+            notes=(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VotedPictures:
+    """Votes counted per triplet, and the pictures by their digest.
+
+    Attributes
+    ----------
+    source : str
+        The file, the folder, or the ledger and its batches.
+    n_raters : int or None
+        None where the votes do not tell.
+    screening : str
+        Which votes were left out, in words.
+    notes : tuple of str
+        What a reader of results must know.
+    """
+
+    triplets: Triplets
+    pictures: Mapping[str, Picture]
+    source: str
+    n_raters: int | None
+    screening: str
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def what(self) -> str:
+        """The votes in one sentence."""
+        n = len(set(map(str, self.triplets.image)))
+        raters = "" if self.n_raters is None else f" of {self.n_raters:,} raters"
+        return (
+            f"{self.source}: {int(self.triplets.n_votes.sum()):,} votes{raters} on "
+            f"{len(self.triplets):,} triplets of {n:,} originals"
+        )
+
+    def listed(self) -> PicturePairs:
+        """The distinct pairs of an original and a reconstruction."""
+        from mturk_eval.metric.triplets import picture_pairs
+
+        return picture_pairs(self.triplets)
+
+    def pairs(self) -> list[PicturePair]:
+        """The same with the files, to compute features of."""
+        from mturk_eval.metric.pictures import PicturePair
+
+        return [
+            PicturePair(original=self.pictures[one], reconstruction=self.pictures[other])
+            for one, other in self.listed().pairs
+        ]
+
+
+def all_pairs(files: PictureFiles, progress: Progress) -> list[PicturePair]:
+    """Every reconstruction beside its original, votes or none."""
+    from mturk_eval.metric.pictures import PicturePair, read_pictures
+
+    read = read_pictures(
+        [*files.originals.values(), *files.reconstructions.values()], progress=progress
+    )
+    return [
+        PicturePair(original=read[files.originals[image]], reconstruction=read[path])
+        for (image, _, _), path in files.reconstructions.items()
+    ]
+
+
+def _digested(
+    frame: pd.DataFrame, files: PictureFiles, minimum_votes: int, progress: Progress
+) -> VotedPictures:
+    """Count votes per triplet, decoding only what was voted on."""
+    from mturk_eval.metric.pictures import read_pictures
+    from mturk_eval.metric.triplets import triplets_from_votes
+
+    first_row: dict[tuple[str, str], int] = {}
+    for side in ("method_left", "method_right"):
+        keys = zip(frame["image"].astype(str), frame[side].astype(str), strict=True)
+        for key, row in zip(keys, frame.index, strict=True):
+            first_row[key] = min(int(row), first_row.get(key, int(row)))
+    images = {image for image, _ in first_row}
+    originals = {image: path for image, path in files.originals.items() if image in images}
+    shown = {key: path for key, path in files.reconstructions.items() if key[:2] in first_row}
+    rows = {path: first_row[key[0], key[1]] for key, path in shown.items()}
+    read = read_pictures(
+        [*originals.values(), *shown.values()], progress=progress, rows=rows
+    )
+    triplets = triplets_from_votes(
+        frame,
+        {key: read[path].digest for key, path in shown.items()},
+        {image: read[path].digest for image, path in originals.items()},
+        minimum_votes=minimum_votes,
+    )
+    grey = sum(picture.was_grey for picture in read.values())
+    notes = list(files.notes)
+    if grey:
+        notes.append(
+            f"{grey} of {len(read)} pictures have one channel, which was copied to red, green and "
+            "blue."
+        )
+    return VotedPictures(
+        triplets=triplets,
+        pictures={picture.digest: picture for picture in read.values()},
+        source="",
+        n_raters=None,
+        screening="",
+        notes=tuple(notes),
+    )
+
+
+def _without(frame: pd.DataFrame, raters: Sequence[str], source: str) -> pd.DataFrame:
+    """The votes of the other raters."""
+    names = frame["rater"].astype(str)
+    unknown = [rater for rater in raters if not (names == rater).any()]
+    if unknown:
+        raise InvalidInputError(
+            f"--exclude-rater {unknown[0]}: no vote of {source} is by this rater. Give names as "
+            "they are in the column rater."
+        )
+    kept = frame[~names.isin(list(raters))]
+    if kept.empty:
+        raise TableError(f"{source}: no votes of main trials are left. Exclude fewer raters.")
+    return kept
+
+
+def _of_folders(originals: Path, reconstructions: Path) -> PictureFiles:
+    from mturk_eval.stimuli.matching import find_originals, find_reconstructions, match
+
+    found = find_reconstructions(reconstructions)
+    matched, notes = match(find_originals(originals), found)
+    return PictureFiles(
+        originals=matched,
+        reconstructions={(file.image, file.method, file.target_bpp): file.path for file in found},
+        notes=notes,
+    )
+
+
+def _of_batches(folders: Sequence[Path]) -> PictureFiles:
+    from mturk_eval.batch import read_batch
+
+    originals: dict[str, tuple[Path, str]] = {}
+    reconstructions: dict[PictureKey, tuple[Path, str]] = {}
+    for folder in folders:
+        for stimulus in read_batch(folder).stimuli:
+            if stimulus.state != "ok":
+                continue
+            file = folder / stimulus.path, stimulus.sha256
+            if stimulus.role == "original":
+                known = originals.setdefault(stimulus.image, file)
+            else:
+                key = stimulus.image, stimulus.method, stimulus.target_bpp
+                known = reconstructions.setdefault(key, file)
+            if known[1] != file[1]:
+                raise StimuliError(
+                    f"{known[0]} and {file[0]} are both {stimulus.image} by {stimulus.method}, and "
+                    "differ. Train on the batches one by one, or rename the image in one of them."
+                )
+    return PictureFiles(
+        originals={image: path for image, (path, _) in originals.items()},
+        reconstructions={key: path for key, (path, _) in reconstructions.items()},
+    )
