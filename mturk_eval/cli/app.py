@@ -15,6 +15,7 @@ from mturk_eval.cli.demo import demo
 from mturk_eval.cli.export import export
 from mturk_eval.cli.generate import generate
 from mturk_eval.cli.inspect import check, cost, preview
+from mturk_eval.cli.metric import app as metric_app
 from mturk_eval.cli.power import power
 from mturk_eval.cli.publish import publish
 from mturk_eval.cli.report import report
@@ -72,3 +73,5 @@ for command in (
     export,
 ):
     app.command()(command)
+
+app.add_typer(metric_app, name="metric")

@@ -7,7 +7,7 @@ picture, so pictures come from a batch folder or from folders of originals and r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,14 +92,15 @@ class VoteSource:
         table, _ = self.answers.votes()
         table = model_rows(table)
         frame = _without(table.frame, self.excluded_raters, table.source)
-        voted = _digested(frame, self.pictures.find(), self.minimum_votes, progress)
+        files = self.pictures.find()
+        triplets, pictures = _digested(frame, files, self.minimum_votes, progress)
         return VotedPictures(
-            triplets=voted.triplets,
-            pictures=voted.pictures,
+            triplets=triplets,
+            pictures={picture.digest: picture for picture in pictures},
             source=table.source,
             n_raters=int(frame["rater"].nunique()),
             screening=self._screening(),
-            notes=(*table.warnings, *voted.notes),
+            notes=(*table.warnings, *files.notes, *_grey_note(pictures)),
         )
 
     def _screening(self) -> str:
@@ -157,7 +158,7 @@ class VotedPictures:
     source: str
     n_raters: int | None
     screening: str
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...]
 
     @property
     def what(self) -> str:
@@ -200,7 +201,7 @@ def all_pairs(files: PictureFiles, progress: Progress) -> list[PicturePair]:
 
 def _digested(
     frame: pd.DataFrame, files: PictureFiles, minimum_votes: int, progress: Progress
-) -> VotedPictures:
+) -> tuple[Triplets, list[Picture]]:
     """Count votes per triplet, decoding only what was voted on."""
     from mturk_eval.metric.pictures import read_pictures
     from mturk_eval.metric.triplets import triplets_from_votes
@@ -214,29 +215,23 @@ def _digested(
     originals = {image: path for image, path in files.originals.items() if image in images}
     shown = {key: path for key, path in files.reconstructions.items() if key[:2] in first_row}
     rows = {path: first_row[key[0], key[1]] for key, path in shown.items()}
-    read = read_pictures(
-        [*originals.values(), *shown.values()], progress=progress, rows=rows
-    )
+    read = read_pictures([*originals.values(), *shown.values()], progress=progress, rows=rows)
     triplets = triplets_from_votes(
         frame,
         {key: read[path].digest for key, path in shown.items()},
         {image: read[path].digest for image, path in originals.items()},
         minimum_votes=minimum_votes,
     )
-    grey = sum(picture.was_grey for picture in read.values())
-    notes = list(files.notes)
-    if grey:
-        notes.append(
-            f"{grey} of {len(read)} pictures have one channel, which was copied to red, green and "
-            "blue."
-        )
-    return VotedPictures(
-        triplets=triplets,
-        pictures={picture.digest: picture for picture in read.values()},
-        source="",
-        n_raters=None,
-        screening="",
-        notes=tuple(notes),
+    return triplets, list(read.values())
+
+
+def _grey_note(pictures: Sequence[Picture]) -> tuple[str, ...]:
+    grey = sum(picture.was_grey for picture in pictures)
+    if not grey:
+        return ()
+    return (
+        f"{grey} of {len(pictures)} pictures have one channel, which was copied to red, green and "
+        "blue.",
     )
 
 

@@ -51,6 +51,7 @@ class FeatureStore:
     def __init__(self, folder: Path, backbone: Backbone) -> None:
         self._layers = backbone.architecture.layer_slices
         self._header = _header(backbone, self._layers)
+        self.backbone_digest = backbone.digest
         version = f"preprocessing{PREPROCESSING_VERSION}"
         self.path = folder / f"{backbone.name}-{backbone.digest[:16]}-{version}.features"
         self._record = np.dtype(

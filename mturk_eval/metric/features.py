@@ -168,9 +168,15 @@ def extract_features(
     Raises
     ------
     MetricInputError
-        If a pair cannot be compared (all are checked before the first pass), or a file changed.
+        If a pair cannot be compared (all are checked before the first pass), a file changed, or
+        the store is of another backbone.
     """
     numbers = backbone if isinstance(backbone, Backbone) else backbone.backbone
+    if store.backbone_digest != numbers.digest:
+        raise MetricInputError(
+            f"{store.path} holds vectors of another backbone than {numbers.label} (digest "
+            f"{numbers.digest[:16]}): open a store for this one."
+        )
     for pair in pairs:
         check_pair(pair, numbers.architecture)
     lacking = set(store.missing([pair.key for pair in pairs]))

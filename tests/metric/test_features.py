@@ -287,6 +287,9 @@ def test_all_pairs_are_checked_before_the_first_pass(tmp_path: Path) -> None:
         extract_features([good, unequal], backbone, store)
     with pytest.raises(MetricInputError, match=r"Row 3: .*40 x 16 px is too small for squeezenet"):
         extract_features([good, tiny], backbone, store)
+    other = random_backbone("squeezenet1_1", seed=6)
+    with pytest.raises(MetricInputError, match="another backbone than squeezenet1_1"):
+        extract_features([good], other, store)
     assert len(store) == 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.formulas.blocks import RandomBlock
-from mturk_eval.stats.formulas.factors import Columns, group_factor, read_columns
+from mturk_eval.stats.formulas.factors import (
+    Columns,
+    finite_numbers,
+    group_factor,
+    read_columns,
+)
 from mturk_eval.stats.formulas.grammar import FormulaError, ModelFormula, RandomTerm
 from mturk_eval.stats.formulas.matrices import Contrasts, TermColumns, term_columns
 
 _SAME_COLUMN = 1e-9
+_MOST_NAMES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,8 @@ def build_design(
     ------
     FormulaError
         If the formula names no column of the table, or a random effect twice.
+    TableError
+        If a value is missing, or the response is no number.
     StatisticsError
         If the data cannot tell the effects apart: a factor or group with one level, fixed effects
         that are linear combinations, a random effect with a level for every answer.
@@ -93,7 +101,7 @@ def build_design(
     return Design(
         formula=formula,
         contrasts=contrasts,
-        response=table[formula.response].to_numpy(np.float64),
+        response=finite_numbers(table[formula.response]),
         fixed_columns=fixed,
         blocks=_blocks(formula, table, columns, fixed, contrasts),
         columns=columns,
@@ -112,9 +120,14 @@ def _check_fixed(fixed: TermColumns) -> None:
     scaled = values / np.maximum(np.linalg.norm(values, axis=0), 1e-300)
     if np.linalg.eigvalsh(scaled.T @ scaled)[0] < 1e-14 * values.shape[1]:
         raise StatisticsError(
-            f"The fixed effects cannot be told apart: one of {', '.join(fixed.names)} is a "
+            f"The fixed effects cannot be told apart: one of {_listed(fixed.names)} is a "
             "combination of the others in these data. Leave it out of --formula."
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMES])
+    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"
 
 
 def _blocks(
@@ -135,6 +148,8 @@ def _blocks(
                 f"{term}: a value is not a finite number in every row. Correct the table, or "
                 "leave the column out of --formula."
             )
+        if not design.names:
+            raise FormulaError(f"{term} has no effect in it; write (1 | {term.group}).")
         for name in design.names:
             if any(block.group == term.group and name in block.terms for block in blocks):
                 raise FormulaError(f"{term}: {name} by {term.group} occurs twice in the formula.")
@@ -148,6 +163,8 @@ def _blocks(
         )
         _check_replicates(term, block)
         _check_separate(term, block, fixed)
+        for other in blocks:
+            _check_different(block, other)
         blocks.append(block)
     return tuple(blocks)
 
@@ -197,13 +214,17 @@ def _check_separate(term: RandomTerm, block: RandomBlock, fixed: TermColumns) ->
     So with one rater per method: the criterion is then the same for every variance by rater, and
     the method's standard error could be anything.
     """
+    few = fixed.values.shape[1]
+    if min(np.count_nonzero(np.bincount(block.codes[c != 0])) for c in block.columns.T) > few:
+        return
+    scaled = fixed.values / np.maximum(np.abs(fixed.values).max(axis=0), 1e-300)
     basis, sizes, _ = np.linalg.svd(
-        fixed.values / np.linalg.norm(fixed.values, axis=0), full_matrices=False
+        scaled / np.maximum(np.linalg.norm(scaled, axis=0), 1e-300), full_matrices=False
     )
     basis = basis[:, sizes > _SAME_COLUMN * sizes[0]]
     for name, column in zip(block.terms, block.columns.T, strict=True):
         levels = np.unique(block.codes[column != 0])
-        if not 0 < len(levels) <= fixed.values.shape[1]:
+        if not 0 < len(levels) <= few:
             continue
         by_level = (block.codes[:, None] == levels) * column[:, None]
         by_level /= np.linalg.norm(by_level, axis=0)
@@ -213,4 +234,19 @@ def _check_separate(term: RandomTerm, block: RandomBlock, fixed: TermColumns) ->
                 f"of {name} by {term.group} cannot be estimated and a test of these effects would "
                 f"be worthless. Leave the term or those effects out with --formula; to compare "
                 f"methods, have more than one {term.group} per method."
+            )
+
+
+def _check_different(one: RandomBlock, two: RandomBlock) -> None:
+    """The same levels by two names, and the same column, have one variance between them."""
+    if one.group == two.group or one.n_levels != two.n_levels:
+        return
+    pairs = one.codes.astype(np.int64) * two.n_levels + two.codes
+    if len(np.unique(pairs)) > one.n_levels:
+        return
+    for name, column in zip(one.terms, one.columns.T, strict=True):
+        if any(np.array_equal(column, other) for other in two.columns.T):
+            raise StatisticsError(
+                f"Every {one.group} is one {two.group} in these data, so the variances of {name} "
+                f"by {one.group} and by {two.group} cannot be told apart. Keep one of the terms."
             )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mturk_eval.errors import StatisticsError
+from mturk_eval.errors import StatisticsError, TableError
 from mturk_eval.stats.formulas.grammar import FormulaError, ModelFormula
 
 
@@ -46,21 +47,18 @@ def read_columns(
     ------
     FormulaError
         If the table lacks a column, or a reference is no level of a factor.
+    TableError
+        If a value is missing, or a number is not finite.
     StatisticsError
         If a factor of the fixed part has one level.
     """
-    absent = sorted((formula.variables | {formula.response}) - set(table.columns))
-    if absent:
-        raise FormulaError(
-            f"The table has no column {', '.join(absent)} (formula: {formula}). "
-            f"It has {', '.join(map(str, table.columns))}."
-        )
+    check_columns(formula, table)
     factors: dict[str, Factor] = {}
     covariates: dict[str, NDArray[np.float64]] = {}
     for name in sorted(formula.term_variables):
         column = table[name]
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-            covariates[name] = column.to_numpy(np.float64)
+            covariates[name] = finite_numbers(column)
         else:
             factors[name] = _referenced(name, as_factor(column), reference)
     for name in sorted(formula.fixed_variables & factors.keys()):
@@ -78,6 +76,27 @@ def read_columns(
     return Columns(n_rows=len(table), factors=factors, covariates=covariates)
 
 
+def check_columns(formula: ModelFormula, table: pd.DataFrame) -> None:
+    """Refuse a formula that names what the table lacks.
+
+    Raises
+    ------
+    FormulaError
+        If a column is not there.
+    TableError
+        If a column is there twice.
+    """
+    absent = sorted((formula.variables | {formula.response}) - set(table.columns))
+    if absent:
+        raise FormulaError(
+            f"The table has no column {', '.join(absent)} (formula: {formula}). "
+            f"It has {', '.join(map(str, table.columns))}."
+        )
+    twice = sorted(set(table.columns[table.columns.duplicated()]) & formula.variables)
+    if twice:
+        raise TableError(f"The table has two columns {twice[0]}. Rename one of them.")
+
+
 def as_factor(column: pd.Series[str]) -> Factor:
     """A column's values as names in alphabetical order; whole numbers in their own order.
 
@@ -86,15 +105,54 @@ def as_factor(column: pd.Series[str]) -> Factor:
     >>> factor = as_factor(pd.Series(["webp", "jxl", "webp"]))
     >>> factor.levels, factor.codes.tolist()
     (('jxl', 'webp'), [1, 0, 1])
+
+    Raises
+    ------
+    TableError
+        If a value is missing.
     """
     codes, values = pd.factorize(column, sort=True)
-    names = [_name(value) for value in values]
+    if codes.min(initial=0) < 0:
+        raise _missing(column, int(np.argmin(codes)), "no value")
+    names = [as_name(value) for value in values]
     order = np.arange(len(names))
     if not pd.api.types.is_numeric_dtype(column):
         order = np.argsort(np.array(names, dtype=object), kind="stable")
     place = np.empty(len(names), dtype=np.int32)
     place[order] = np.arange(len(names), dtype=np.int32)
     return Factor(levels=tuple(names[code] for code in order), codes=place[codes])
+
+
+def finite_numbers(column: pd.Series[float]) -> NDArray[np.float64]:
+    """A column's numbers.
+
+    Raises
+    ------
+    TableError
+        If it holds text, a missing value, or an infinite one.
+    """
+    try:
+        values = np.asarray(column.to_numpy(np.float64, na_value=np.nan), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TableError(
+            f"Column {column.name} holds text where numbers are needed, e.g. "
+            f"'{next(value for value in column if isinstance(value, str))}'. Correct the column, "
+            "or name another one in --formula."
+            if any(isinstance(value, str) for value in column)
+            else f"Column {column.name} holds no numbers. Name another one in --formula."
+        ) from error
+    wrong = ~np.isfinite(values)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise _missing(column, row, "no value" if np.isnan(values[row]) else "no finite number")
+    return values
+
+
+def _missing(column: pd.Series[Any], row: int, what: str) -> TableError:
+    return TableError(
+        f"Column {column.name} has {what} in row {row + 1} of the answers. Correct the row or "
+        "leave it out (--drop-missing)."
+    )
 
 
 def combinations_of(
@@ -138,7 +196,8 @@ def group_factor(names: Iterable[str], columns: Columns, table: pd.DataFrame) ->
     )  # fmt: skip
 
 
-def _name(value: object) -> str:
+def as_name(value: object) -> str:
+    """A table's value as a name: whole numbers without a decimal point."""
     return f"{value:g}" if isinstance(value, float) and float(value).is_integer() else str(value)
 
 

@@ -41,13 +41,19 @@ class TermColumns:
     _columns: tuple[str, ...] = field(repr=False, compare=False)
     _levels: Mapping[str, tuple[str, ...]] = field(repr=False, compare=False)
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """Names of the table's columns in its terms, those that ``-`` took out not among them."""
+        terms = (term for term in self.term_of if term != "(Intercept)")
+        return frozenset().union(*map(columns_in, terms))
+
     def rows_for(self, settings: Mapping[str, Sequence[str] | Sequence[float]]) -> NDArray[Any]:
         """The expression's columns at other settings of its variables, shape (m, k).
 
         Parameters
         ----------
         settings : mapping
-            Per variable of the expression m values: level names of a factor, or numbers.
+            Per variable of its terms m values: level names of a factor, or numbers.
         """
         if self._spec is None:
             m = len(next(iter(settings.values()))) if settings else 1
@@ -60,6 +66,7 @@ class TermColumns:
             if name in self._levels
             else np.asarray(settings[name], dtype=np.float64)
             for number, name in enumerate(self._columns)
+            if name in settings
         }
         return np.asarray(self._spec.get_model_matrix(pd.DataFrame(frame)), dtype=np.float64)
 

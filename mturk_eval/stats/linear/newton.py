@@ -8,6 +8,7 @@ optimum is a smooth minimum.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -34,6 +35,8 @@ _LARGEST = 1e6
 """A standard deviation this many times the residual's: the data fix no residual."""
 _SMALL_COLUMN = 0.03
 _SAME_CRITERION = 5e-7
+_FEW_ROWS = 10_000
+"""Second minima were seen in studies of up to some dozens of answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +116,9 @@ def _with_secant(curvature: Array, step: Array, change: Array) -> Array:
 def minimise(deviance: ProfiledDeviance, units: Parametrisation, start: Array) -> Optimum:
     """Search from given parameters, then set vanishing variances to zero where that costs nothing.
 
-    Where a variance vanishes the criterion may have a second minimum away from zero, so the search
-    is then made once more, from random effects as large as the residual, and the lower one taken.
+    Where a variance vanishes and answers are few, the criterion may have a second minimum away
+    from zero, so the search is then made once more, from random effects as large as the residual,
+    and the lower one taken.
 
     Raises
     ------
@@ -123,7 +127,7 @@ def minimise(deviance: ProfiledDeviance, units: Parametrisation, start: Array) -
     """
     search = _Search(deviance, units)
     found, live = _local_minimum(search, start)
-    if not live.all():
+    if not live.all() and deviance.sums.n_rows <= _FEW_ROWS:
         large = units.theta([np.eye(len(transform)) for transform in units.transforms])
         try:
             other, _ = _local_minimum(search, large)
@@ -230,8 +234,12 @@ def _snapped(search: _Search, found: Optimum) -> tuple[Array, NDArray[np.bool_]]
     factors = [lower_factor(factor) for factor in units.factors(found.theta)]
     value = found.point.value
     for block in range(len(factors)):
-        columns = (partial(_without_column, column=k) for k in range(len(factors[block])))
-        for reduction in (*columns, _without_direction):
+        terms = range(len(factors[block]))
+        reductions: list[Callable[[Array], Array | None]] = [
+            *(partial(_without_column, column=term) for term in terms),
+            _without_direction,
+        ]
+        for reduction in reductions:
             reduced = reduction(factors[block])
             if reduced is None:
                 continue

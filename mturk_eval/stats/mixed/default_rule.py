@@ -25,12 +25,14 @@ import pandas as pd
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.formulas.blocks import RandomBlock
 from mturk_eval.stats.formulas.design import Design, build_design, has_replicates
+from mturk_eval.stats.formulas.factors import check_columns
 from mturk_eval.stats.formulas.grammar import parse_formula
 from mturk_eval.stats.formulas.matrices import Contrasts
 from mturk_eval.stats.linear.fitting import LinearFit, fit_linear, is_singular
 from mturk_eval.stats.mixed.comparison import boundary_mixture
 
 FIXED_PART = "rating ~ method"
+FULL_FORMULA = f"{FIXED_PART} + (1 + method | image) + (1 | rater)"
 IMPROVEMENT_P = 0.2
 """By-rater slopes stay if the likelihood-ratio p value is below this."""
 
@@ -75,9 +77,12 @@ def fit_default(
 
     Raises
     ------
+    FormulaError
+        If the table lacks one of these columns.
     StatisticsError
         If there is one image, one rater or one method.
     """
+    check_columns(parse_formula(FULL_FORMULA), ratings)
     _check_units(ratings)
     search = _Search.start(ratings, reference or {}, contrasts)
     search = search.with_rater_slopes(ratings)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from mturk_eval.errors import StatisticsError
+from mturk_eval.errors import InvalidInputError, StatisticsError
 from mturk_eval.stats.documents import Document
 from mturk_eval.stats.formulas.design import Design, build_design
+from mturk_eval.stats.formulas.factors import as_name
 from mturk_eval.stats.formulas.grammar import parse_formula
 from mturk_eval.stats.formulas.matrices import Contrasts
 from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
@@ -171,6 +172,10 @@ def fit_mixed(
     ------
     FormulaError
         If the formula cannot be read, or names a column that is not there.
+    TableError
+        If a column that is needed has missing values, or the response holds text.
+    InvalidInputError
+        If the level is not between 0 and 1.
     StatisticsError
         If the data do not determine the model; the message names the reason.
 
@@ -180,6 +185,8 @@ def fit_mixed(
        J. Stat. Softw. 67(1).
     .. [2] Kuznetsova, Brockhoff & Christensen (2017), lmerTest package, J. Stat. Softw. 82(13).
     """
+    if not 0.0 < ci_level < 1.0:
+        raise InvalidInputError(f"A confidence level lies between 0 and 1, not at {ci_level:g}.")
     asked = None if formula is None else parse_formula(formula)
     _check_response(ratings, "rating" if asked is None else asked.response)
     reml = estimation == "reml"
@@ -245,10 +252,9 @@ def fit_mixed(
 
 def _check_response(ratings: pd.DataFrame, name: str) -> None:
     response = ratings[name] if name in ratings else pd.Series(dtype=float)
-    if len(response) and response.nunique() == 1:
+    if len(response) and response.nunique(dropna=False) == 1:
         raise StatisticsError(
-            f"Every {name} is {response.iloc[0]:g}: there is no variation to model. "
-            "Report the mean."
+            f"Every {name} is {as_name(response.iloc[0])}: there is no variation to model. Report the mean."
         )
 
 

@@ -114,8 +114,10 @@ def means_of_factors(
     The other factors' levels count the same, and covariates are at their mean. A factor with more
     than 20 levels is left out.
     """
-    used = design.formula.fixed_variables
+    used = design.fixed_columns.variables
     levels = {name: names for name, names in design.levels.items() if name in used}
+    if not levels:
+        return ()
     covariates = {
         name: float(values.mean())
         for name, values in design.columns.covariates.items()

@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from mturk_eval.errors import StatisticsError
+from mturk_eval.errors import InvalidInputError, StatisticsError
 from mturk_eval.stats.formulas.blocks import RandomBlock
 from mturk_eval.stats.formulas.design import Design, build_design, has_replicates
+from mturk_eval.stats.formulas.factors import as_name, check_columns
 from mturk_eval.stats.formulas.grammar import RandomTerm, columns_in, parse_formula
 from mturk_eval.stats.formulas.matrices import Contrasts, term_columns
 from mturk_eval.stats.mixed.advice import lacks_image_slope, with_image_slope
@@ -68,18 +69,24 @@ def fit_ordinal_ratings(
     ------
     FormulaError
         If the formula cannot be read or names no column.
+    TableError
+        If a column that is needed has missing values, or the response holds text.
+    InvalidInputError
+        If the level is not between 0 and 1.
     StatisticsError
         If the data do not determine the model.
     """
+    if not 0.0 < ci_level < 1.0:
+        raise InvalidInputError(f"A confidence level lies between 0 and 1, not at {ci_level:g}.")
     text = formula if formula is not None else default_formula(ratings)
     model = parse_formula(text)
-    if model.response in ratings:
-        answers = ratings[model.response]
-        if answers.nunique() == 1:
-            raise StatisticsError(
-                f"Every {model.response} is {answers.iloc[0]:g}: there is no variation to model. "
-                "Report that."
-            )
+    check_columns(model, ratings)
+    answers = ratings[model.response]
+    if answers.nunique(dropna=False) == 1:
+        raise StatisticsError(
+            f"Every {model.response} is {as_name(answers.iloc[0])}: there is no variation to model. "
+            "Report that."
+        )
     design = build_design(model, ratings, reference=reference, contrasts=contrasts)
     return fit_ordinal_model(design, link=link, ci_level=ci_level)
 
@@ -89,9 +96,12 @@ def default_formula(ratings: pd.DataFrame) -> str:
 
     Raises
     ------
+    FormulaError
+        If the table lacks a column of the model.
     StatisticsError
         If there is one image or one rater.
     """
+    check_columns(parse_formula(DEFAULT_FORMULA), ratings)
     for column, alternative in (
         ("image", "rating ~ method + (1 | rater)"),
         ("rater", "rating ~ method + (1 + method | image)"),
@@ -156,7 +166,7 @@ def _by_method(
     design: Design, fit: OrdinalFit, kept: list[int], ci_level: float
 ) -> tuple[MarginalMeans | None, tuple[MethodPrediction, ...]]:
     """Means of the methods on the latent scale, and the answers they get."""
-    used = design.formula.fixed_variables
+    used = design.fixed_columns.variables
     levels = {name: levels for name, levels in design.levels.items() if name in used}
     if "method" not in levels:
         return None, ()

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.formulas.blocks import RandomBlock
+from mturk_eval.stats.linear import fitting
 from mturk_eval.stats.linear.conditional_modes import conditional_modes
 from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
-from mturk_eval.stats.linear import fitting
 from mturk_eval.stats.mixed.satterthwaite import satterthwaite_df
 from tests.stats.mixed.reference_fits import random_block
 from tests.stats.reference import crossed_study

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from mturk_eval.stats.formulas.blocks import RandomBlock
+from mturk_eval.stats.linear import weighted_gram
 from mturk_eval.stats.linear.curvature import curvature
 from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
-from mturk_eval.stats.linear import weighted_gram
 
 Array = NDArray[np.float64]
 

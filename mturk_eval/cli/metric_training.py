@@ -1,0 +1,308 @@
+"""The stages of `metric train` and `metric evaluate`, each from values to values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mturk_eval.cli.context import progress_bar, say
+from mturk_eval.cli.metric_sources import VotedPictures
+from mturk_eval.errors import InvalidInputError
+from mturk_eval.metric.errors import BackboneError, MetricInputError
+
+if TYPE_CHECKING:
+    from mturk_eval.metric.backbones import Backbone
+    from mturk_eval.metric.compared import ComparedMetric
+    from mturk_eval.metric.comparison import MetricComparison
+    from mturk_eval.metric.features import Extraction
+    from mturk_eval.metric.pictures import PicturePair
+    from mturk_eval.metric.split import OriginalSplit
+    from mturk_eval.metric.study import Fit, MetricStudy
+    from mturk_eval.metric.triplets import Triplets
+    from mturk_eval.metric.weights_file import MetricWeights, Provenance
+    from mturk_eval.stats.evaluation.metric_results import Direction
+
+_LIBRARIES = ("mturk-eval", "numpy", "scipy", "torch", "scikit-learn", "pytorch-msssim")
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackboneChoice:
+    """A backbone as the user names it."""
+
+    name: str
+    weights: Path | None = None
+    random_seed: int | None = None
+    digest: str | None = None
+    download: bool = False
+
+    def open(self) -> Backbone:
+        """Find its file, fetch it if that was asked for, or draw it.
+
+        Raises
+        ------
+        BackboneError, MetricInputError
+            As `mturk_eval.metric.backbone_files.open_backbone`.
+        """
+        from mturk_eval.metric.backbone_files import (
+            download_backbone,
+            find_weights,
+            open_backbone,
+        )
+
+        weights = self.weights
+        if self.download and self.random_seed is None:
+            try:
+                weights = find_weights(self.name, self.weights)
+            except BackboneError:
+                folder = None if self.weights is None or self.weights.suffix else self.weights
+                with progress_bar(f"Fetching {self.name}") as progress:
+                    weights = download_backbone(self.name, folder, progress=progress)
+        return open_backbone(
+            self.name, weights=weights, digest=self.digest, random_seed=self.random_seed
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracting:
+    """How feature vectors are computed, and where they are kept."""
+
+    folder: Path
+    device: str = "cpu"
+    workers: int = 1
+    dask: str | None = None
+
+    def fill(self, pairs: Sequence[PicturePair], backbone: Backbone) -> Extraction:
+        """Compute the vectors that are not there yet."""
+        from mturk_eval.metric.features import FeatureStore, extract_features
+
+        with progress_bar(f"Features by {backbone.name}") as progress:
+            return extract_features(
+                pairs,
+                backbone,
+                FeatureStore(self.folder, backbone),
+                device=self.device,
+                workers=self.workers,
+                dask=self.dask,
+                progress=progress,
+            )
+
+    def vectors(
+        self, voted: VotedPictures, backbone: Backbone
+    ) -> tuple[Vectors, Vectors, Extraction]:
+        """The vectors of every triplet's first and second side, shape (n, C) each."""
+        from mturk_eval.metric.features import FeatureStore
+
+        done = self.fill(voted.pairs(), backbone)
+        listed = voted.listed()
+        vectors = FeatureStore(self.folder, backbone).get(listed.pairs)
+        return vectors[listed.first], vectors[listed.second], done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherMetrics:
+    """What a learned metric is compared with: PSNR, MS-SSIM, the user's own."""
+
+    classical: bool
+    colours: Literal["RGB", "luma"]
+    table: Path | None
+    directions: Mapping[str, Direction]
+
+    def check(self) -> None:
+        """Refuse options that say nothing without each other.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is a table without directions, or directions without a table.
+        """
+        if (self.table is None) != (not self.directions):
+            raise InvalidInputError(
+                "--metrics CSV and --direction METRIC=higher|lower go together: which values of a "
+                "metric are better is not guessed, and only metrics with a direction are compared."
+            )
+
+    def compute(self, voted: VotedPictures) -> tuple[ComparedMetric, ...]:
+        """Their say on every triplet."""
+        from mturk_eval.metric.classical import classical_metrics
+        from mturk_eval.metric.compared import metrics_from_table
+        from mturk_eval.metric.pictures import read_pixels
+        from mturk_eval.tidy.files import read_metric_values
+
+        found: list[ComparedMetric] = []
+        if self.classical:
+            with progress_bar("PSNR and MS-SSIM") as progress:
+                found += classical_metrics(
+                    voted.listed(),
+                    lambda digest: read_pixels(voted.pictures[digest].path),
+                    colours=self.colours,
+                    progress=progress,
+                )
+        if self.table is not None:
+            values = read_metric_values(self.table)
+            found += metrics_from_table(values, voted.triplets, self.directions)
+        return tuple(found)
+
+
+def recipe_of(name: str, layer_sizes: Sequence[int], seed: int) -> Fit:
+    """The fit of ``--recipe``."""
+    from mturk_eval.metric.lpips_recipe import fit_lpips_recipe
+    from mturk_eval.metric.training import fit_logistic
+
+    if name == "lpips":
+        return partial(fit_lpips_recipe, layer_sizes=layer_sizes, seed=seed)
+    return fit_logistic
+
+
+def provenance_of(
+    study: MetricStudy, voted: VotedPictures, split: OriginalSplit, seed: int
+) -> Provenance:
+    """What a metric's file says of its training."""
+    from mturk_eval.metric.study import LEARNED
+    from mturk_eval.metric.weights_file import Provenance
+
+    trained, row = study.trained, study.comparison.row(LEARNED)
+    scores = {
+        "log_loss_train": trained.training_log_loss,
+        "2afc_test": row.score.value,
+        "log_loss_test": row.log_loss.value,
+        **{f"2afc_human_{line}": value.value for line, value in study.comparison.human.items()},
+    }
+    found = {}
+    for library in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[library] = version(library)
+    return Provenance(
+        recipe=trained.recipe,
+        n_triplets=trained.n_triplets,
+        n_originals=len(split.train_images),
+        n_votes=trained.n_votes,
+        n_raters=voted.n_raters,
+        screening=voted.screening,
+        split=split.describe(),
+        test_originals=split.test_images,
+        seed=seed,
+        scale="mean distance of the training pairs = 1",
+        scores={name: value for name, value in scores.items() if value is not None},
+        versions=found,
+        notes=(f"votes: {Path(voted.source).name}", *voted.notes, *trained.warnings),
+    )
+
+
+def held_out(
+    triplets: Triplets, metrics: Mapping[Path, MetricWeights], *, unseen: bool
+) -> OriginalSplit | None:
+    """Which triplets metrics may be compared on: those of originals that none was trained on.
+
+    Returns
+    -------
+    OriginalSplit or None
+        None where every triplet may be: no original of training is among them.
+
+    Raises
+    ------
+    MetricInputError
+        If the metrics held out different originals, or the votes are on none of those.
+    """
+    from mturk_eval.metric.split import split_listed
+
+    if unseen:
+        return None
+    lists = {metric.provenance.test_originals for metric in metrics.values()}
+    if len(lists) > 1:
+        raise MetricInputError(
+            f"{', '.join(map(str, metrics))} held out different originals in training. Train them "
+            "with the same votes and --seed, or compare them one by one."
+        )
+    listed, images = set(lists.pop()), set(map(str, triplets.image))
+    if not listed & images:
+        raise MetricInputError(
+            "The votes are on none of the originals that the metric held out in training "
+            f"({len(listed)} are listed in its file). If it was trained on none of the "
+            f"{len(images)} originals here either, say so by --unseen; else scores would be too "
+            "good."
+        )
+    return None if images <= listed else split_listed(triplets, listed & images)
+
+
+def evaluate(
+    metrics: Mapping[Path, MetricWeights],
+    voted: VotedPictures,
+    *,
+    extracting: Extracting,
+    backbone_weights: Path | None,
+    others: OtherMetrics,
+    unseen: bool,
+    resamples: int,
+    seed: int,
+) -> MetricComparison:
+    """Compare trained metrics with simpler ones on originals they were not trained on.
+
+    Weights per layer are fitted anew on the other originals; where there are none, they are left
+    out.
+    """
+    from mturk_eval.metric.architectures import architecture_of
+    from mturk_eval.metric.compared import ComparedMetric
+    from mturk_eval.metric.evaluation import compare_metrics
+    from mturk_eval.metric.study import EQUAL, LEARNED, PER_LAYER
+    from mturk_eval.metric.training import fit_layer_weights
+    from mturk_eval.metric.weights_file import check_same
+
+    triplets = voted.triplets
+    split = held_out(triplets, metrics, unseen=unseen)
+    learned: list[ComparedMetric] = []
+    untrained: dict[str, ComparedMetric] = {}
+    for path, metric in metrics.items():
+        record = metric.backbone
+        backbone = BackboneChoice(
+            name=record.name, weights=backbone_weights, random_seed=record.random_seed
+        ).open()
+        check_same(metric, backbone)
+        z_first, z_second, _ = extracting.vectors(voted, backbone)
+        several = len(metrics) > 1
+        of_file, of_backbone = (f" ({path.stem})", f" ({record.label})") if several else ("", "")
+        candidates: dict[str, tuple[NDArray[Any], str]] = {
+            LEARNED + of_file: (metric.weights, f"{path.name}, on {record.label}"),
+        }
+        if split is not None:
+            fitted = fit_layer_weights(
+                triplets.take(split.train),
+                z_first[split.train],
+                z_second[split.train],
+                layer_sizes=architecture_of(record.name).layer_slices.sizes,
+            )
+            candidates[PER_LAYER + of_backbone] = (fitted.weights, "fitted on the other originals")
+        candidates[EQUAL + of_backbone] = (np.ones_like(metric.weights), "")
+        for name, (weights, note) in candidates.items():
+            difference = (z_first - z_second).astype(np.float64) @ weights.astype(np.float64)
+            compared = ComparedMetric(name=name, difference=difference, note=note)
+            if name.startswith(LEARNED):
+                learned.append(compared)
+            else:
+                untrained[name] = compared
+    return compare_metrics(
+        triplets,
+        [*learned, *untrained.values(), *others.compute(voted)],
+        split=split,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def tell_backbone(label: str, random_seed: int | None) -> None:
+    """Say on stderr which backbone it is, and what a random one is worth."""
+    say(f"Backbone: {label}")
+    if random_seed is not None:
+        say(
+            "Note: the backbone was drawn at random and never trained on pictures. The steps are "
+            "the real ones, the scores are not what a trained backbone gives."
+        )
