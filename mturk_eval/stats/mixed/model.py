@@ -254,7 +254,8 @@ def _check_response(ratings: pd.DataFrame, name: str) -> None:
     response = ratings[name] if name in ratings else pd.Series(dtype=float)
     if len(response) and response.nunique(dropna=False) == 1:
         raise StatisticsError(
-            f"Every {name} is {as_name(response.iloc[0])}: there is no variation to model. Report the mean."
+            f"Every {name} is {as_name(response.iloc[0])}: there is no variation to model. "
+            "Report the mean."
         )
 
 

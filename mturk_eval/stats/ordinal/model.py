@@ -84,8 +84,8 @@ def fit_ordinal_ratings(
     answers = ratings[model.response]
     if answers.nunique(dropna=False) == 1:
         raise StatisticsError(
-            f"Every {model.response} is {as_name(answers.iloc[0])}: there is no variation to model. "
-            "Report that."
+            f"Every {model.response} is {as_name(answers.iloc[0])}: there is no variation to "
+            "model. Report that."
         )
     design = build_design(model, ratings, reference=reference, contrasts=contrasts)
     return fit_ordinal_model(design, link=link, ci_level=ci_level)

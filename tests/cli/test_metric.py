@@ -1,0 +1,306 @@
+"""`mturk-eval metric`: from votes and pictures to a file, distances, and a comparison."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.cli.conftest import Cli, Outcome
+from tests.metric.pictures import noisy, photograph, save
+
+pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+NOISE = {"fine": 4.0, "coarse": 12.0, "rough": 30.0}
+"""Methods by the noise they add: raters prefer less of it."""
+
+RATES = (0.25, 0.5)
+BACKBONE = ("--backbone", "squeezenet1_1")
+RANDOM = (*BACKBONE, "--random-backbone", 1)
+PICTURES = ("--originals", "originals", "--reconstructions", "coded")
+QUICK = ("--resamples", 50)
+EXTRA = ("torch", "safetensors", "onnx", "onnxruntime", "sklearn", "pytorch_msssim")
+
+
+def _write_pictures(folder: Path) -> None:
+    (folder / "originals").mkdir()
+    for image in range(6):
+        original = photograph(40, 48, seed=image)
+        save(folder / "originals" / f"photo-{image}.png", original)
+        for (method, deviation), rate in itertools.product(NOISE.items(), RATES):
+            place = folder / "coded" / method / f"{rate:g}"
+            place.mkdir(parents=True, exist_ok=True)
+            pixels = noisy(original, deviation / rate / 2, seed=image)
+            save(place / f"photo-{image}.png", pixels)
+
+
+def _votes() -> pd.DataFrame:
+    """Four raters who choose the less noisy side nine times out of ten; one is never sure."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for image, rate, (one, other) in itertools.product(
+        range(6), RATES, itertools.combinations(NOISE, 2)
+    ):
+        for rater in range(4):
+            left, right = (one, other) if rng.random() < 0.5 else (other, one)
+            better = "left" if NOISE[left] < NOISE[right] else "right"
+            worse = "right" if better == "left" else "left"
+            choice = better if rng.random() < 0.9 else worse
+            rows.append((f"r{rater}", f"photo-{image}", rate, left, right, choice))
+        rows.append(("doubtful", f"photo-{image}", rate, one, other, "not_sure"))
+    return pd.DataFrame(
+        rows, columns=["rater", "image", "bpp", "method_left", "method_right", "choice"]
+    )
+
+
+@pytest.fixture
+def metric(cli: Cli, tmp_path: Path) -> Cli:
+    """`mturk-eval metric`, in a folder with pictures and votes."""
+    _write_pictures(tmp_path)
+    _votes().to_csv(tmp_path / "votes.csv", index=False)
+    return lambda *arguments: cli("metric", *arguments)
+
+
+def _trained(metric: Cli, *more: object) -> Outcome:
+    return metric(
+        "train", "--votes", "votes.csv", *PICTURES, *RANDOM, *QUICK, "--out", "m.safetensors",
+        "--json", *more,
+    )  # fmt: skip
+
+
+def test_one_command_from_votes_to_a_metric(metric: Cli, tmp_path: Path) -> None:
+    """The file is there, says where it is from, and the comparison is on unseen originals."""
+    done = _trained(metric)
+    assert done.code == 0, done.err
+    assert (tmp_path / "m.safetensors").is_file()
+    found = done.json
+    assert found["random_backbone"] is True
+    assert found["n_pairs"] == found["n_pairs_computed"] == 36
+    provenance = found["provenance"]
+    assert provenance["n_raters"] == 5
+    assert len(provenance["test_originals"]) == 1
+    assert provenance["n_originals"] == 5
+    assert provenance["versions"]["torch"]
+    held_out = found["comparison"]["held_out"]
+    assert not set(held_out["train_images"]) & set(held_out["test_images"])
+    names = [row["metric"] for row in found["comparison"]["rows"]]
+    assert names[:3] == ["LPIPS-Comp", "one weight per layer", "equal weights"]
+    assert {"PSNR", "MS-SSIM", "LPIPS-Comp + PSNR"} <= set(names)
+    assert set(found["comparison"]["human"]) == {"plug_in", "unbiased", "majority"}
+
+
+def test_a_random_backbone_says_so_everywhere(metric: Cli) -> None:
+    shown = metric(
+        "train", "--votes", "votes.csv", *PICTURES, *RANDOM, *QUICK, "--out", "m.safetensors"
+    )
+    assert "random weights, seed 1" in shown.out
+    assert "never trained on pictures" in shown.err
+    assert "human, unbiased: How often two different raters" in shown.out
+    scored = metric("score", "m.safetensors", "originals", "coded")
+    assert "random weights, seed 1" in scored.out
+
+
+def test_a_second_training_computes_no_feature(metric: Cli) -> None:
+    assert metric("features", *PICTURES, *RANDOM, "--json").json["n_pairs_computed"] == 36
+    first, second = _trained(metric), _trained(metric)
+    assert first.json["n_pairs_computed"] == 0
+    assert first.json == second.json
+
+
+def test_the_published_recipe_and_left_out_methods(
+    metric: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mturk_eval.metric import lpips_recipe
+
+    quick = partial(lpips_recipe.fit_lpips_recipe, steps=60)
+    monkeypatch.setattr(lpips_recipe, "fit_lpips_recipe", quick)
+    assert _trained(metric, "--recipe", "lpips").json["provenance"]["recipe"] == "lpips"
+    found = _trained(metric, "--leave-methods-out", "--ransac").json["comparison"]
+    assert {row["method"] for row in found["leave_one_method_out"]} == set(NOISE)
+    assert any(row["method"] == "ransac" for row in found["combinations"])
+
+
+def test_evaluate_uses_the_originals_that_training_held_out(metric: Cli, tmp_path: Path) -> None:
+    trained = _trained(metric).json
+    table = [
+        (f"photo-{image}", method, rate, -deviation)
+        for image, (method, deviation), rate in itertools.product(range(6), NOISE.items(), RATES)
+    ]
+    pd.DataFrame(table, columns=["image", "method", "bpp", "own"]).to_csv(
+        tmp_path / "own.csv", index=False
+    )
+    done = metric(
+        "evaluate", "m.safetensors", "--votes", "votes.csv", *PICTURES, *QUICK,
+        "--metrics", "own.csv", "--direction", "own=higher", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.json["held_out"]["test_images"] == trained["provenance"]["test_originals"]
+    scores = {row["metric"]: row["score"]["value"] for row in done.json["rows"]}
+    was = {row["metric"]: row["score"]["value"] for row in trained["comparison"]["rows"]}
+    assert scores["LPIPS-Comp"] == pytest.approx(was["LPIPS-Comp"])
+    assert scores["PSNR"] == was["PSNR"]
+    assert scores["own"] > 0.6
+    text = metric(
+        "evaluate", "m.safetensors", "--votes", "votes.csv", *PICTURES, *QUICK, "--no-classical"
+    )
+    assert "one weight per layer" in text.out
+    assert "PSNR" not in text.out
+
+
+def test_evaluate_refuses_votes_that_training_may_have_seen(metric: Cli, tmp_path: Path) -> None:
+    held_out = set(_trained(metric).json["provenance"]["test_originals"])
+    votes = _votes()
+    votes[~votes["image"].isin(held_out)].to_csv(tmp_path / "seen.csv", index=False)
+    arguments = ("evaluate", "m.safetensors", "--votes", "seen.csv", *PICTURES, *QUICK)
+    refused = metric(*arguments)
+    assert refused.code == 2
+    assert "--unseen" in refused.err
+    assert metric(*arguments, "--unseen").code == 0
+
+
+def _distances(done: Outcome) -> Iterator[float]:
+    assert done.code == 0, done.err
+    return (row["distance"] for row in done.json["rows"])
+
+
+def test_score_takes_files_folders_and_a_table(metric: Cli, tmp_path: Path) -> None:
+    _trained(metric)
+    original = "originals/photo-1.png"
+    shown = [f"coded/{method}/0.5/photo-1.png" for method in NOISE]
+    files = list(_distances(metric("score", "m.safetensors", original, original, *shown, "--json")))
+    assert files[0] == 0
+    assert files == sorted(files)
+    folder = metric("score", "m.safetensors", "originals", "coded/rough/0.5", "--json")
+    assert len(list(_distances(folder))) == 6
+    tree = metric("score", "m.safetensors", "originals", "coded", "--json").json
+    assert len(tree["rows"]) == 36
+    assert tree.keys() == {"metric", "backbone", "random_backbone", "rows"}
+    assert tree["rows"][0].keys() == {"reference", "distorted", "distance"}
+    pd.DataFrame({"reference": original, "distorted": shown}).to_csv(
+        tmp_path / "pairs.csv", index=False
+    )
+    table = list(_distances(metric("score", "m.safetensors", "pairs.csv", "--json")))
+    assert table == pytest.approx(files[1:])
+
+
+def test_export_for_lpips_and_without_torch(metric: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    _trained(metric)
+    heads = metric("export", "m.safetensors", "--format", "lpips-pth", "--out", "heads.pth")
+    assert heads.code == 0, heads.err
+    done = metric("export", "m.safetensors", "--format", "onnx", "--out", "m.onnx", "--json")
+    assert done.code == 0, done.err
+    assert done.json["random_backbone"] is True
+    pair = ("originals/photo-1.png", "coded/rough/0.5/photo-1.png", "--json")
+    with_torch, without = (
+        next(iter(_distances(metric("score", file, *pair)))) for file in ("m.safetensors", "m.onnx")
+    )
+    assert without == pytest.approx(with_torch, rel=1e-5)
+
+
+def test_raters_can_be_left_out_and_the_file_says_so(metric: Cli) -> None:
+    provenance = _trained(metric, "--exclude-rater", "doubtful").json["provenance"]
+    assert provenance["n_raters"] == 4
+    assert "doubtful" in provenance["screening"]
+    assert provenance["n_votes"] == 5 * 2 * 3 * 4
+
+
+def test_votes_and_pictures_of_a_bapps_folder(metric: Cli, tmp_path: Path) -> None:
+    subset = tmp_path / "2afc" / "val" / "noise"
+    for side in ("ref", "p0", "p1", "judge"):
+        (subset / side).mkdir(parents=True)
+    for number in range(6):
+        original = photograph(40, 40, seed=number)
+        save(subset / "ref" / f"{number:06}.png", original)
+        save(subset / "p0" / f"{number:06}.png", noisy(original, 5 + 20 * (number % 2), number))
+        save(subset / "p1" / f"{number:06}.png", noisy(original, 15, number))
+        np.save(subset / "judge" / f"{number:06}.npy", np.array([0.8 * (number % 2)]))
+    done = metric("train", "--bapps", "2afc", *RANDOM, *QUICK, "--out", "m.safetensors", "--json")
+    assert done.code == 0, done.err
+    assert done.json["provenance"]["n_votes"] == 25
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--votes", "votes.csv"), "--batch-folder DIR"),
+        (("--votes", "votes.csv", *PICTURES, "--bapps", "x"), "no other place"),
+        (("--votes", "votes.csv", *PICTURES, "--batch", "b"), "about the ledger"),
+        (("--votes", "strange.csv", *PICTURES), "image elsewhere"),
+        (("--votes", "votes.csv", *PICTURES, "--exclude-rater", "nobody"), "nobody"),
+        (("--votes", "votes.csv", *PICTURES, "--test-share", 1), "between 0 and 1"),
+        (("--votes", "votes.csv", *PICTURES, "--test-images", "elsewhere"), "elsewhere"),
+        (("--votes", "votes.csv", *PICTURES, "--metrics", "own.csv"), "--direction"),
+        (("--votes", "votes.csv", *PICTURES, "--direction", "own=up"), "higher or lower"),
+        (("--votes", "none.csv", *PICTURES), "none.csv"),
+    ],
+)
+def test_bad_input_is_one_message_and_no_file(
+    metric: Cli, tmp_path: Path, arguments: tuple[object, ...], told: str
+) -> None:
+    votes = _votes()
+    votes.loc[3, "image"] = "elsewhere"
+    votes.to_csv(tmp_path / "strange.csv", index=False)
+    done = metric("train", *arguments, *RANDOM, *QUICK, "--out", "m.safetensors")
+    assert done.code in (1, 2)
+    assert told in done.err
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_pictures_that_do_not_fit_are_named(metric: Cli, tmp_path: Path) -> None:
+    place = tmp_path / "coded" / "rough" / "0.5" / "photo-1.png"
+    save(place, photograph(40, 50, seed=1))
+    wrong_size = _trained(metric)
+    assert wrong_size.code == 2
+    assert "50 x 40 px" in wrong_size.err
+    place.write_bytes(b"no picture")
+    unreadable = _trained(metric)
+    assert unreadable.code == 2
+    assert str(place.relative_to(tmp_path)) in unreadable.err
+    assert "Row " in unreadable.err
+
+
+def test_a_missing_backbone_says_where_to_get_it(
+    metric: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    done = metric("features", *PICTURES, *BACKBONE)
+    assert done.code == 1
+    assert "--backbone-weights" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--votes", "v.csv", *PICTURES, *RANDOM, "--out", "m.safetensors"),
+        ("features", *PICTURES, *RANDOM),
+        ("evaluate", "m.safetensors", "--votes", "v.csv", *PICTURES),
+        ("score", "m.safetensors", "a.png", "a.png"),
+        ("export", "m.safetensors", "--format", "onnx", "--out", "m.onnx"),
+    ],
+)
+def test_without_the_extra_one_message_names_it(
+    tmp_path: Path, arguments: tuple[object, ...]
+) -> None:
+    save(tmp_path / "a.png", photograph(40, 40, seed=1))
+    program = (
+        "import sys\n"
+        f"for name in {EXTRA}:\n"
+        "    sys.modules[name] = None\n"
+        "from mturk_eval.cli import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", program, "metric", *map(str, arguments)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install 'mturk-eval[metric]'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
