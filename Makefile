@@ -35,8 +35,9 @@ check: $(VENV)/.ready-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# One BLAS thread each: the threads of two test processes spin against each other on two cores.
 test: browser check
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 	@command -v chromium >/dev/null || echo 'SKIPPED: the browser tests (tests marked "browser"); install chromium (Debian: apt-get install chromium) and run make test again.'
 
 clean:

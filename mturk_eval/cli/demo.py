@@ -22,11 +22,14 @@ def demo(
 
     Simulated raters, a server of its own: no account, no network.
     """
+    from mturk_eval.cli.metric_demo import train_demo_metric
     from mturk_eval.demo import run_demo
 
     with stopping("The half-made folder can be removed; the demo begins anew in another one."):
         done = run_demo(out, n_raters=raters, tell=say)
+        metric = train_demo_metric(done, say)
     if json:
-        print_json(done.document())
+        path = None if metric.path is None else str(metric.path)
+        print_json({**done.document(), "metric": path})
         return
-    typer.echo(done.message())
+    typer.echo(done.message() + metric.message)

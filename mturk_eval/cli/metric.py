@@ -79,14 +79,11 @@ def train(
     from mturk_eval.cli.metric_training import (
         BackboneChoice,
         Extracting,
-        provenance_of,
-        recipe_of,
         tell_backbone,
+        train_and_write,
     )
     from mturk_eval.metric.errors import import_extra
     from mturk_eval.metric.split import split_by_original, split_listed
-    from mturk_eval.metric.study import study_metric
-    from mturk_eval.metric.weights_file import metric_weights, write_metric_weights
 
     # Before any work: a metric that cannot be written would be an hour lost.
     for library in ("torch", "safetensors"):
@@ -112,25 +109,20 @@ def train(
             if test_images is None
             else split_listed(voted.triplets, [name.strip() for name in test_images.split(",")])
         )
-        z_first, z_second, done = Extracting(
-            folder=features, device=device, workers=workers, dask=dask
-        ).vectors(voted, opened)
-        layer_sizes = opened.architecture.layer_slices.sizes
-        study = study_metric(
-            voted.triplets,
-            z_first,
-            z_second,
+        trained = train_and_write(
+            voted,
+            opened,
+            out,
             split=split,
-            layer_sizes=layer_sizes,
-            fit=recipe_of(recipe.value, layer_sizes, seed),
-            others=others.compute(voted),
+            extracting=Extracting(folder=features, device=device, workers=workers, dask=dask),
+            others=others,
+            recipe=recipe.value,
             ransac=ransac,
             leave_methods_out=leave_methods_out,
             resamples=resamples,
             seed=seed,
         )
-        provenance = provenance_of(study, voted, split, seed)
-        write_metric_weights(metric_weights(study.trained.weights, opened, provenance), out)
+    comparison = trained.study.comparison
     if json:
         print_json(
             {
@@ -138,17 +130,17 @@ def train(
                 **_backbone_document(opened),
                 "source": voted.source,
                 "notes": list(voted.notes),
-                "n_pairs": done.n_pairs,
-                "n_pairs_computed": done.n_computed,
-                "provenance": provenance.model_dump(mode="json"),
-                "comparison": study.comparison.document(),
+                "n_pairs": trained.extraction.n_pairs,
+                "n_pairs_computed": trained.extraction.n_computed,
+                "provenance": trained.provenance.model_dump(mode="json"),
+                "comparison": comparison.document(),
             }
         )
         return
     from mturk_eval.report.text.metric_comparison import metric_comparison_text
 
     _show_source(voted, opened.label)
-    typer.echo(metric_comparison_text(study.comparison))
+    typer.echo(metric_comparison_text(comparison))
     typer.echo(f"\n{out}: written. Next: mturk-eval metric score {out} ORIGINAL RECONSTRUCTION")
 
 

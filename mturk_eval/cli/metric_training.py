@@ -163,6 +163,53 @@ def recipe_of(name: str, layer_sizes: Sequence[int], seed: int) -> Fit:
     return fit_logistic
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """A metric that was trained and written."""
+
+    study: MetricStudy
+    provenance: Provenance
+    extraction: Extraction
+
+
+def train_and_write(
+    voted: VotedPictures,
+    backbone: Backbone,
+    out: Path,
+    *,
+    split: OriginalSplit,
+    extracting: Extracting,
+    others: OtherMetrics,
+    recipe: str = "convex",
+    ransac: bool = False,
+    leave_methods_out: bool = False,
+    resamples: int = 2_000,
+    seed: int = 0,
+) -> Training:
+    """Train on a part of the originals, compare on the rest, write the file."""
+    from mturk_eval.metric.study import study_metric
+    from mturk_eval.metric.weights_file import metric_weights, write_metric_weights
+
+    z_first, z_second, done = extracting.vectors(voted, backbone)
+    layer_sizes = backbone.architecture.layer_slices.sizes
+    study = study_metric(
+        voted.triplets,
+        z_first,
+        z_second,
+        split=split,
+        layer_sizes=layer_sizes,
+        fit=recipe_of(recipe, layer_sizes, seed),
+        others=others.compute(voted),
+        ransac=ransac,
+        leave_methods_out=leave_methods_out,
+        resamples=resamples,
+        seed=seed,
+    )
+    provenance = provenance_of(study, voted, split, seed)
+    write_metric_weights(metric_weights(study.trained.weights, backbone, provenance), out)
+    return Training(study=study, provenance=provenance, extraction=done)
+
+
 def provenance_of(
     study: MetricStudy, voted: VotedPictures, split: OriginalSplit, seed: int
 ) -> Provenance:

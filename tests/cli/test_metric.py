@@ -228,6 +228,25 @@ def test_votes_and_pictures_of_a_bapps_folder(metric: Cli, tmp_path: Path) -> No
     assert done.json["provenance"]["n_votes"] == 25
 
 
+def test_votes_of_the_ledger_and_pictures_of_its_batch(
+    metric: Cli, cli: Cli, endpoint: str
+) -> None:
+    """A study as it is run; the ledger alone has no pictures."""
+    cli("generate", "2afc", *PICTURES, "--out", "batch", "--assignments", 3)
+    assert cli("publish", "batch", "--yes").code == 0
+    assert cli("simulate", "batch", "--raters", 3).code == 0
+    assert cli("collect", "--watch", "--json").json["complete"]
+    arguments = ("train", *RANDOM, *QUICK, "--out", "m.safetensors")
+    without = metric(*arguments)
+    assert without.code == 2
+    assert "--batch-folder DIR" in without.err
+    done = metric(*arguments, "--batch-folder", "batch", "--batch", "batch", "--json")
+    assert done.code == 0, done.err
+    assert done.json["source"] == "ledger (batch)"
+    assert done.json["provenance"]["n_raters"] == 3
+    assert metric(*arguments, "--batch-folder", "batch", *PICTURES).code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

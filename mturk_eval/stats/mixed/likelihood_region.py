@@ -28,7 +28,8 @@ _FULL_CORRELATION = 1.0 - 1e-5
 _OUTSIDE = 1e10
 _MOST_STEPS = 50
 _ALIGNED = 1e-6  # 1 - the cosine: the value is then right to a millionth of half the width
-_LARGEST_EXPONENT = 600.0
+_LARGEST_EXPONENT = 250.0
+_NO_VALUE = (NotPositiveDefiniteError, StatisticsError, np.linalg.LinAlgError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,8 @@ class LikelihoodRegion:
         def ratio(factors: tuple[Array, ...], log_sd: float) -> tuple[float, list[Array], float]:
             """The variance over its estimate, and its derivatives in the factors and log s."""
             row = factors[block][term]
-            times = float(np.exp(2.0 * (log_sd - self._log_sd)) / unit**2)
+            exponent = min(2.0 * (log_sd - self._log_sd), _LARGEST_EXPONENT)
+            times = float(np.exp(exponent) / unit**2)
             slopes = [np.zeros_like(each) for each in factors]
             slopes[block][term] = 2.0 * times * row
             value = times * float(row @ row)
@@ -231,7 +233,7 @@ class LikelihoodRegion:
                 method="BFGS",
                 options={"gtol": 1e-6, "maxiter": _MOST_STEPS},
             )
-        except (NotPositiveDefiniteError, StatisticsError, np.linalg.LinAlgError):
+        except _NO_VALUE:
             return Limit(value=None, reason=_failure("the likelihood has no value on the way"))
         if not np.isfinite(found.fun) or np.abs(found.jac).max(initial=0.0) > 1e-3:
             return Limit(value=None, reason=_failure(str(found.message)))
@@ -278,7 +280,7 @@ class LikelihoodRegion:
                 place, trouble = _constrained_maximum(value_at, room_at, start)
                 value, slope = value_at(place)
                 room, room_slope = room_at(place)
-            except (NotPositiveDefiniteError, StatisticsError, np.linalg.LinAlgError):
+            except _NO_VALUE:
                 reasons.append("the likelihood has no value on the way")
                 continue
             ended = ends_at is not None and value >= sign * ends_at and room > -_ON_THE_BORDER
@@ -308,9 +310,12 @@ class LikelihoodRegion:
             direction[entries.index((*first, first[1]))] = 1.0
             whitened: Array = np.linalg.solve(turn, direction).astype(np.float64)
             far = 1.0
-            while room_at(far * whitened)[0] > 0.0:
-                far *= 2.0
-            border = optimize.brentq(lambda t: room_at(t * whitened)[0], 0.0, far)
+            try:
+                while room_at(far * whitened)[0] > 0.0:
+                    far *= 2.0
+                border = optimize.brentq(lambda t: room_at(t * whitened)[0], 0.0, far)
+            except _NO_VALUE:
+                border = 0.5 * far  # inside, as far as the likelihood has a value
             yield border * whitened
         yield inside
 

@@ -286,9 +286,11 @@ def _compared(
     reference: Mapping[str, str] | None,
 ) -> LikelihoodRatio:
     """The likelihood ratio with a second model; the one with fewer parameters is the smaller."""
-    other = build_design(
-        parse_formula(formula), ratings, reference=reference, contrasts=design.contrasts
-    )
+    parsed = parse_formula(formula)
+    there = {
+        name: level for name, level in (reference or {}).items() if name in parsed.term_variables
+    }
+    other = build_design(parsed, ratings, reference=there, contrasts=design.contrasts)
     refit = fit_linear(other.response, other.fixed, other.blocks, reml=fit.reml)
     pair = [(fit, str(design.formula)), (refit, str(other.formula))]
     pair.sort(key=lambda one: one[0].n_fixed + one[0].n_variance_parameters)
