@@ -6,8 +6,9 @@ picture, so pictures come from a batch folder or from folders of originals and r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,10 @@ class VoteSource:
         table = model_rows(table)
         frame = _without(table.frame, self.excluded_raters, table.source)
         files = self.pictures.find()
-        triplets, pictures = _digested(frame, files, self.minimum_votes, progress)
+        numbered = self.answers.data is not None  # the ledger's answers have no row a user knows
+        triplets, pictures, rows = _digested(
+            frame, files, self.minimum_votes, progress, numbered=numbered
+        )
         return VotedPictures(
             triplets=triplets,
             pictures={picture.digest: picture for picture in pictures},
@@ -101,6 +105,7 @@ class VoteSource:
             n_raters=int(frame["rater"].nunique()),
             screening=self._screening(),
             notes=(*table.warnings, *files.notes, *_grey_note(pictures)),
+            rows=rows,
         )
 
     def _screening(self) -> str:
@@ -151,6 +156,8 @@ class VotedPictures:
         Which votes were left out, in words.
     notes : tuple of str
         What a reader of results must know.
+    rows : mapping of str to int
+        The row of the user's table that first shows a picture, by its digest, for messages.
     """
 
     triplets: Triplets
@@ -159,6 +166,7 @@ class VotedPictures:
     n_raters: int | None
     screening: str
     notes: tuple[str, ...]
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def what(self) -> str:
@@ -181,7 +189,11 @@ class VotedPictures:
         from mturk_eval.metric.pictures import PicturePair
 
         return [
-            PicturePair(original=self.pictures[one], reconstruction=self.pictures[other])
+            PicturePair(
+                original=self.pictures[one],
+                reconstruction=self.pictures[other],
+                row=self.rows.get(other),
+            )
             for one, other in self.listed().pairs
         ]
 
@@ -200,21 +212,34 @@ def all_pairs(files: PictureFiles, progress: Progress) -> list[PicturePair]:
 
 
 def _digested(
-    frame: pd.DataFrame, files: PictureFiles, minimum_votes: int, progress: Progress
-) -> tuple[Triplets, list[Picture]]:
+    frame: pd.DataFrame,
+    files: PictureFiles,
+    minimum_votes: int,
+    progress: Progress,
+    *,
+    numbered: bool,
+) -> tuple[Triplets, list[Picture], dict[str, int]]:
     """Count votes per triplet, decoding only what was voted on."""
     from mturk_eval.metric.pictures import read_pictures
     from mturk_eval.metric.triplets import triplets_from_votes
 
-    first_row: dict[tuple[str, str], int] = {}
+    first_row: dict[PictureKey, int] = {}
     for side in ("method_left", "method_right"):
-        keys = zip(frame["image"].astype(str), frame[side].astype(str), strict=True)
-        for key, row in zip(keys, frame.index, strict=True):
-            first_row[key] = min(int(row), first_row.get(key, int(row)))
-    images = {image for image, _ in first_row}
+        shown_there = zip(
+            frame["image"].astype(str), frame[side].astype(str), frame["bpp"], strict=True
+        )
+        for (image, method, bpp), row in zip(shown_there, frame.index, strict=True):
+            first_row.setdefault((image, method, _rate(bpp)), int(row))
+    images = {image for image, _, _ in first_row}
     originals = {image: path for image, path in files.originals.items() if image in images}
-    shown = {key: path for key, path in files.reconstructions.items() if key[:2] in first_row}
-    rows = {path: first_row[key[0], key[1]] for key, path in shown.items()}
+    shown = {
+        key: path
+        for key, path in files.reconstructions.items()
+        if (key[0], key[1], _rate(key[2])) in first_row
+    }
+    rows = {
+        path: first_row[key[0], key[1], _rate(key[2])] for key, path in shown.items() if numbered
+    }
     read = read_pictures([*originals.values(), *shown.values()], progress=progress, rows=rows)
     triplets = triplets_from_votes(
         frame,
@@ -222,7 +247,12 @@ def _digested(
         {image: read[path].digest for image, path in originals.items()},
         minimum_votes=minimum_votes,
     )
-    return triplets, list(read.values())
+    return triplets, list(read.values()), {read[path].digest: row for path, row in rows.items()}
+
+
+def _rate(bpp: float | None) -> float | None:
+    """A rate that equals itself, whichever table it is from."""
+    return None if bpp is None or math.isnan(bpp) else round(float(bpp), 9)
 
 
 def _grey_note(pictures: Sequence[Picture]) -> tuple[str, ...]:

@@ -219,6 +219,7 @@ def provenance_of(
 
     trained, row = study.trained, study.comparison.row(LEARNED)
     scores = {
+        "logit_slope": trained.logit_slope,
         "log_loss_train": trained.training_log_loss,
         "2afc_test": row.score.value,
         "log_loss_test": row.log_loss.value,
@@ -317,8 +318,10 @@ def evaluate(
         z_first, z_second, _ = extracting.vectors(voted, backbone)
         several = len(metrics) > 1
         of_file, of_backbone = (f" ({path.stem})", f" ({record.label})") if several else ("", "")
-        candidates: dict[str, tuple[NDArray[Any], str]] = {
-            LEARNED + of_file: (metric.weights, f"{path.name}, on {record.label}"),
+        # The slope of training: one fitted to distances that saw those votes would be too steep.
+        slope = metric.provenance.scores.get("logit_slope")
+        candidates: dict[str, tuple[NDArray[Any], float | None, str]] = {
+            LEARNED + of_file: (metric.weights, slope, f"{path.name}, on {record.label}"),
         }
         if split is not None:
             fitted = fit_layer_weights(
@@ -327,11 +330,17 @@ def evaluate(
                 z_second[split.train],
                 layer_sizes=architecture_of(record.name).layer_slices.sizes,
             )
-            candidates[PER_LAYER + of_backbone] = (fitted.weights, "fitted on the other originals")
-        candidates[EQUAL + of_backbone] = (np.ones_like(metric.weights), "")
-        for name, (weights, note) in candidates.items():
+            candidates[PER_LAYER + of_backbone] = (
+                fitted.weights,
+                fitted.logit_slope,
+                "fitted on the other originals",
+            )
+        candidates[EQUAL + of_backbone] = (np.ones_like(metric.weights), None, "")
+        for name, (weights, slope, note) in candidates.items():
             difference = (z_first - z_second).astype(np.float64) @ weights.astype(np.float64)
-            compared = ComparedMetric(name=name, difference=difference, note=note)
+            compared = ComparedMetric(
+                name=name, difference=difference, logit_slope=slope, note=note
+            )
             if name.startswith(LEARNED):
                 learned.append(compared)
             else:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +18,6 @@ import pytest
 
 from tests.cli.conftest import Cli, Outcome
 from tests.metric.pictures import noisy, photograph, save
-
-pytest.importorskip("torch")
-pytest.importorskip("safetensors")
 
 NOISE = {"fine": 4.0, "coarse": 12.0, "rough": 30.0}
 """Methods by the noise they add: raters prefer less of it."""
@@ -27,6 +27,10 @@ BACKBONE = ("--backbone", "squeezenet1_1")
 RANDOM = (*BACKBONE, "--random-backbone", 1)
 PICTURES = ("--originals", "originals", "--reconstructions", "coded")
 QUICK = ("--resamples", 50)
+TRAIN = (
+    *("train", "--votes", "votes.csv", *PICTURES, *RANDOM, *QUICK),
+    *("--out", "m.safetensors", "--json"),
+)
 EXTRA = ("torch", "safetensors", "onnx", "onnxruntime", "sklearn", "pytorch_msssim")
 
 
@@ -64,16 +68,38 @@ def _votes() -> pd.DataFrame:
 @pytest.fixture
 def metric(cli: Cli, tmp_path: Path) -> Cli:
     """`mturk-eval metric`, in a folder with pictures and votes."""
+    pytest.importorskip("torch")
     _write_pictures(tmp_path)
     _votes().to_csv(tmp_path / "votes.csv", index=False)
     return lambda *arguments: cli("metric", *arguments)
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures, votes, features and a trained metric, and what training said."""
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("trained")
+    _write_pictures(folder)
+    _votes().to_csv(folder / "votes.csv", index=False)
+    command = [sys.executable, "-m", "mturk_eval", "metric", *map(str, TRAIN)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    (folder / "trained.json").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture
+def trained(cli: Cli, tmp_path: Path, trained_once: Path) -> Cli:
+    """`mturk-eval metric`, where a metric was trained already."""
+    shutil.copytree(trained_once, tmp_path, dirs_exist_ok=True)
+    return lambda *arguments: cli("metric", *arguments)
+
+
+def _what_training_said() -> Any:
+    return json.loads(Path("trained.json").read_text())
+
+
 def _trained(metric: Cli, *more: object) -> Outcome:
-    return metric(
-        "train", "--votes", "votes.csv", *PICTURES, *RANDOM, *QUICK, "--out", "m.safetensors",
-        "--json", *more,
-    )  # fmt: skip
+    return metric(*TRAIN, *more)
 
 
 def test_one_command_from_votes_to_a_metric(metric: Cli, tmp_path: Path) -> None:
@@ -97,39 +123,41 @@ def test_one_command_from_votes_to_a_metric(metric: Cli, tmp_path: Path) -> None
     assert set(found["comparison"]["human"]) == {"plug_in", "unbiased", "majority"}
 
 
-def test_a_random_backbone_says_so_everywhere(metric: Cli) -> None:
-    shown = metric(
-        "train", "--votes", "votes.csv", *PICTURES, *RANDOM, *QUICK, "--out", "m.safetensors"
-    )
+def test_a_random_backbone_says_so_everywhere(trained: Cli) -> None:
+    shown = trained(*TRAIN[:-1])
     assert "random weights, seed 1" in shown.out
     assert "never trained on pictures" in shown.err
     assert "human, unbiased: How often two different raters" in shown.out
-    scored = metric("score", "m.safetensors", "originals", "coded")
+    scored = trained("score", "m.safetensors", "originals", "coded")
     assert "random weights, seed 1" in scored.out
 
 
 def test_a_second_training_computes_no_feature(metric: Cli) -> None:
     assert metric("features", *PICTURES, *RANDOM, "--json").json["n_pairs_computed"] == 36
-    first, second = _trained(metric), _trained(metric)
-    assert first.json["n_pairs_computed"] == 0
-    assert first.json == second.json
+    assert _trained(metric).json["n_pairs_computed"] == 0
+
+
+def test_the_same_votes_give_the_same_metric(trained: Cli, tmp_path: Path) -> None:
+    before = (tmp_path / "m.safetensors").read_bytes()
+    assert _trained(trained).json["comparison"] == _what_training_said()["comparison"]
+    assert (tmp_path / "m.safetensors").read_bytes() == before
 
 
 def test_the_published_recipe_and_left_out_methods(
-    metric: Cli, monkeypatch: pytest.MonkeyPatch
+    trained: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mturk_eval.metric import lpips_recipe
 
     quick = partial(lpips_recipe.fit_lpips_recipe, steps=60)
     monkeypatch.setattr(lpips_recipe, "fit_lpips_recipe", quick)
-    assert _trained(metric, "--recipe", "lpips").json["provenance"]["recipe"] == "lpips"
-    found = _trained(metric, "--leave-methods-out", "--ransac").json["comparison"]
+    assert _trained(trained, "--recipe", "lpips").json["provenance"]["recipe"] == "lpips"
+    found = _trained(trained, "--leave-methods-out", "--ransac").json["comparison"]
     assert {row["method"] for row in found["leave_one_method_out"]} == set(NOISE)
     assert any(row["method"] == "ransac" for row in found["combinations"])
 
 
-def test_evaluate_uses_the_originals_that_training_held_out(metric: Cli, tmp_path: Path) -> None:
-    trained = _trained(metric).json
+def test_evaluate_uses_the_originals_that_training_held_out(trained: Cli, tmp_path: Path) -> None:
+    said = _what_training_said()
     table = [
         (f"photo-{image}", method, rate, -deviation)
         for image, (method, deviation), rate in itertools.product(range(6), NOISE.items(), RATES)
@@ -137,33 +165,39 @@ def test_evaluate_uses_the_originals_that_training_held_out(metric: Cli, tmp_pat
     pd.DataFrame(table, columns=["image", "method", "bpp", "own"]).to_csv(
         tmp_path / "own.csv", index=False
     )
-    done = metric(
+    done = trained(
         "evaluate", "m.safetensors", "--votes", "votes.csv", *PICTURES, *QUICK,
         "--metrics", "own.csv", "--direction", "own=higher", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
-    assert done.json["held_out"]["test_images"] == trained["provenance"]["test_originals"]
+    assert done.json["held_out"]["test_images"] == said["provenance"]["test_originals"]
     scores = {row["metric"]: row["score"]["value"] for row in done.json["rows"]}
-    was = {row["metric"]: row["score"]["value"] for row in trained["comparison"]["rows"]}
+    was = {row["metric"]: row["score"]["value"] for row in said["comparison"]["rows"]}
     assert scores["LPIPS-Comp"] == pytest.approx(was["LPIPS-Comp"])
     assert scores["PSNR"] == was["PSNR"]
     assert scores["own"] > 0.6
-    text = metric(
+    losses, lost = (
+        {row["metric"]: row["log_loss"]["value"] for row in rows}
+        for rows in (done.json["rows"], said["comparison"]["rows"])
+    )
+    for name in ("LPIPS-Comp", "one weight per layer", "equal weights"):
+        assert losses[name] == pytest.approx(lost[name], rel=1e-4)
+    text = trained(
         "evaluate", "m.safetensors", "--votes", "votes.csv", *PICTURES, *QUICK, "--no-classical"
     )
     assert "one weight per layer" in text.out
     assert "PSNR" not in text.out
 
 
-def test_evaluate_refuses_votes_that_training_may_have_seen(metric: Cli, tmp_path: Path) -> None:
-    held_out = set(_trained(metric).json["provenance"]["test_originals"])
+def test_evaluate_refuses_votes_that_training_may_have_seen(trained: Cli, tmp_path: Path) -> None:
+    held_out = set(_what_training_said()["provenance"]["test_originals"])
     votes = _votes()
     votes[~votes["image"].isin(held_out)].to_csv(tmp_path / "seen.csv", index=False)
     arguments = ("evaluate", "m.safetensors", "--votes", "seen.csv", *PICTURES, *QUICK)
-    refused = metric(*arguments)
+    refused = trained(*arguments)
     assert refused.code == 2
     assert "--unseen" in refused.err
-    assert metric(*arguments, "--unseen").code == 0
+    assert trained(*arguments, "--unseen").code == 0
 
 
 def _distances(done: Outcome) -> Iterator[float]:
@@ -171,43 +205,44 @@ def _distances(done: Outcome) -> Iterator[float]:
     return (row["distance"] for row in done.json["rows"])
 
 
-def test_score_takes_files_folders_and_a_table(metric: Cli, tmp_path: Path) -> None:
-    _trained(metric)
+def test_score_takes_files_folders_and_a_table(trained: Cli, tmp_path: Path) -> None:
     original = "originals/photo-1.png"
     shown = [f"coded/{method}/0.5/photo-1.png" for method in NOISE]
-    files = list(_distances(metric("score", "m.safetensors", original, original, *shown, "--json")))
+    files = list(
+        _distances(trained("score", "m.safetensors", original, original, *shown, "--json"))
+    )
     assert files[0] == 0
     assert files == sorted(files)
-    folder = metric("score", "m.safetensors", "originals", "coded/rough/0.5", "--json")
+    folder = trained("score", "m.safetensors", "originals", "coded/rough/0.5", "--json")
     assert len(list(_distances(folder))) == 6
-    tree = metric("score", "m.safetensors", "originals", "coded", "--json").json
+    tree = trained("score", "m.safetensors", "originals", "coded", "--json").json
     assert len(tree["rows"]) == 36
     assert tree.keys() == {"metric", "backbone", "random_backbone", "rows"}
     assert tree["rows"][0].keys() == {"reference", "distorted", "distance"}
     pd.DataFrame({"reference": original, "distorted": shown}).to_csv(
         tmp_path / "pairs.csv", index=False
     )
-    table = list(_distances(metric("score", "m.safetensors", "pairs.csv", "--json")))
+    table = list(_distances(trained("score", "m.safetensors", "pairs.csv", "--json")))
     assert table == pytest.approx(files[1:])
 
 
-def test_export_for_lpips_and_without_torch(metric: Cli, tmp_path: Path) -> None:
+def test_export_for_lpips_and_without_torch(trained: Cli, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    _trained(metric)
-    heads = metric("export", "m.safetensors", "--format", "lpips-pth", "--out", "heads.pth")
+    heads = trained("export", "m.safetensors", "--format", "lpips-pth", "--out", "heads.pth")
     assert heads.code == 0, heads.err
-    done = metric("export", "m.safetensors", "--format", "onnx", "--out", "m.onnx", "--json")
+    done = trained("export", "m.safetensors", "--format", "onnx", "--out", "m.onnx", "--json")
     assert done.code == 0, done.err
     assert done.json["random_backbone"] is True
     pair = ("originals/photo-1.png", "coded/rough/0.5/photo-1.png", "--json")
     with_torch, without = (
-        next(iter(_distances(metric("score", file, *pair)))) for file in ("m.safetensors", "m.onnx")
+        next(iter(_distances(trained("score", file, *pair))))
+        for file in ("m.safetensors", "m.onnx")
     )
     assert without == pytest.approx(with_torch, rel=1e-5)
 
 
-def test_raters_can_be_left_out_and_the_file_says_so(metric: Cli) -> None:
-    provenance = _trained(metric, "--exclude-rater", "doubtful").json["provenance"]
+def test_raters_can_be_left_out_and_the_file_says_so(trained: Cli) -> None:
+    provenance = _trained(trained, "--exclude-rater", "doubtful").json["provenance"]
     assert provenance["n_raters"] == 4
     assert "doubtful" in provenance["screening"]
     assert provenance["n_votes"] == 5 * 2 * 3 * 4
@@ -280,6 +315,7 @@ def test_pictures_that_do_not_fit_are_named(metric: Cli, tmp_path: Path) -> None
     wrong_size = _trained(metric)
     assert wrong_size.code == 2
     assert "50 x 40 px" in wrong_size.err
+    assert "Row " in wrong_size.err
     place.write_bytes(b"no picture")
     unreadable = _trained(metric)
     assert unreadable.code == 2

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from formulaic import model_matrix  # type: ignore[import-untyped]
+from formulaic import Formula, model_matrix  # type: ignore[import-untyped]
 from formulaic.errors import FormulaicError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from mturk_eval.errors import StatisticsError
 from mturk_eval.stats.formulas.factors import Columns, combinations_of
 from mturk_eval.stats.formulas.grammar import NAME, FormulaError, columns_in
 
 Contrasts = Literal["treatment", "sum"]
 
+_MOST_COLUMNS = 2_000
+_MOST_NUMBERS = 250_000_000
+"""Of a design matrix: 2 GB."""
 _CODED = re.compile(r"(?:C\()?column_(\d+)_(?:, contr\.sum\))?(?:\[([TS]\.)?level_(\d+)_\])?")
 
 
@@ -81,19 +86,26 @@ def term_columns(expression: str, columns: Columns, contrasts: Contrasts) -> Ter
     ------
     FormulaError
         If the expression cannot be read or names no column.
+    StatisticsError
+        If it has too many columns to hold.
     """
     if expression.strip() == "1":
         return _intercept(columns.n_rows)
     used = tuple(sorted(columns_in(expression)))
     levels = {name: columns.factors[name].levels for name in used if name in columns.factors}
-    frame, row_of = _settings(used, columns)
     numbers = {name: number for number, name in enumerate(used)}
 
+    def safe(match: re.Match[str]) -> str:
+        return f"column_{numbers[match[0]]}_"
+
     def coded(match: re.Match[str]) -> str:
-        safe = f"column_{numbers[match[0]]}_"
-        return f"C({safe}, contr.sum)" if contrasts == "sum" and match[0] in levels else safe
+        is_sum = contrasts == "sum" and match[0] in levels
+        return f"C({safe(match)}, contr.sum)" if is_sum else safe(match)
 
     try:
+        sizes = {f"column_{numbers[name]}_": len(levels[name]) for name in levels}
+        _check_size(expression, Formula(NAME.sub(safe, expression)), sizes, columns.n_rows)
+        frame, row_of = _settings(used, columns)
         matrix = model_matrix(NAME.sub(coded, expression), frame, context={}, na_action="raise")
     except (FormulaicError, ValueError, NameError, SyntaxError) as error:
         raise FormulaError(
@@ -115,6 +127,18 @@ def term_columns(expression: str, columns: Columns, contrasts: Contrasts) -> Ter
         _columns=used,
         _levels=levels,
     )
+
+
+def _check_size(
+    expression: str, terms: Iterable[Any], sizes: Mapping[str, int], n_rows: int
+) -> None:
+    width = sum(prod(sizes.get(str(factor), 1) for factor in term.factors) for term in terms)
+    if width > _MOST_COLUMNS or width * n_rows > _MOST_NUMBERS:
+        raise StatisticsError(
+            f"The terms '{expression}' have about {width:,} columns for {n_rows:,} answers, more "
+            "than fit in memory. Make a column with so many levels a random term, (1 | COLUMN), "
+            "or leave it out of --formula."
+        )
 
 
 def _intercept(n_rows: int) -> TermColumns:

@@ -19,11 +19,14 @@ from mturk_eval.stats.linear.fitting import LinearFit
 Array = NDArray[np.float64]
 Value = tuple[float, Array]
 """A number and its gradient."""
+Target = Callable[[tuple[Array, ...], float], tuple[float, list[Array], float]]
+"""From factors and log s to a number and its derivatives in either."""
 
 _ON_THE_BORDER = 1e-3  # of the deviance
 _CLOSE = 1e-5  # likewise: the limit is then right to a millionth of half the width
 _FLATTEST = 1e-6  # of the largest curvature
 _NO_VARIANCE = 1e-3  # of the estimate: a standard deviation this small is zero
+_NOTABLE_SD = 0.3  # of an effect on the answers, in residual standard deviations
 _FULL_CORRELATION = 1.0 - 1e-5
 _OUTSIDE = 1e10
 _MOST_STEPS = 50
@@ -85,14 +88,23 @@ class LikelihoodRegion:
 
     def std_dev_limits(self, block: int, term: int) -> tuple[Limit, Limit]:
         """Of a random effect's standard deviation; 0 where the region reaches it."""
-        factor = self.fit.factors[block]
-        size = float(np.linalg.norm(factor[term]))
-        unit = (
-            size if size > 0 else 1.0 / _root_mean_square(self.fit.blocks[block].columns[:, term])
-        )
+        size = float(np.linalg.norm(self.fit.factors[block][term]))
+        notable = _NOTABLE_SD / _root_mean_square(self.fit.blocks[block].columns[:, term])
+        residual = float(np.sqrt(self.fit.residual_variance))
+        low = Limit(value=0.0)
+        if size > 0:
+            low = self._extreme(
+                self._variance_ratio(block, term, size), -1.0, ends_at=_NO_VARIANCE**2
+            )
+        # in units of a tiny estimate the search for the upper limit would run away
+        unit = max(size, notable)
+        high = self._extreme(self._variance_ratio(block, term, unit), 1.0, first=(block, term))
+        return _as_std_dev(low, size * residual), _as_std_dev(high, unit * residual)
+
+    def _variance_ratio(self, block: int, term: int, unit: float) -> Target:
+        """The variance over ``unit`` squared, with its derivatives in the factors and log s."""
 
         def ratio(factors: tuple[Array, ...], log_sd: float) -> tuple[float, list[Array], float]:
-            """The variance over its estimate, and its derivatives in the factors and log s."""
             row = factors[block][term]
             exponent = min(2.0 * (log_sd - self._log_sd), _LARGEST_EXPONENT)
             times = float(np.exp(exponent) / unit**2)
@@ -101,12 +113,7 @@ class LikelihoodRegion:
             value = times * float(row @ row)
             return value, slopes, 2.0 * value
 
-        estimate = unit * float(np.sqrt(self.fit.residual_variance))
-        low = Limit(value=0.0)
-        if size > 0:
-            low = self._extreme(ratio, -1.0, ends_at=_NO_VARIANCE**2)
-        high = self._extreme(ratio, 1.0, first=(block, term))
-        return _as_std_dev(low, estimate), _as_std_dev(high, estimate)
+        return ratio
 
     def correlation_limits(self, block: int, one: int, two: int) -> tuple[Limit, Limit]:
         """Of two random effects, neither of which may be zero within the region."""
@@ -241,7 +248,7 @@ class LikelihoodRegion:
 
     def _extreme(
         self,
-        target: Callable[[tuple[Array, ...], float], tuple[float, list[Array], float]],
+        target: Target,
         sign: float,
         *,
         ends_at: float | None = None,
