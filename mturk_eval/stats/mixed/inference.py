@@ -60,10 +60,12 @@ def infer(fit: LinearFit, method: DegreesOfFreedom) -> Inference:
                 warnings=adjusted.warnings,
             )
         case "satterthwaite":
+            observed = satterthwaite(fit)
             return Inference(
                 method=method,
                 covariance=fit.covariance,
-                degrees_of_freedom=satterthwaite(fit).df,
+                degrees_of_freedom=observed.df,
+                warnings=observed.warnings,
             )
         case "none":
             return Inference(

@@ -201,16 +201,16 @@ def _in_units_of(fit: LinearFit, adjusted: _Adjusted, warnings: tuple[str, ...])
     def back(covariance: Matrix) -> Matrix:
         return rotation.covariance(covariance / rotation.scale**2)
 
-    covariance = back(adjusted.covariance)
-    if not (covariance.diagonal() > 0.0).all():
+    units = np.sqrt(np.abs(adjusted.covariance.diagonal()))
+    if linalg.eigvalsh(adjusted.covariance / np.outer(units, units))[0] <= 0.0:
         raise StatisticsError(
-            "Kenward and Roger's adjustment leaves a coefficient without a positive variance: the "
-            "data say too little about the variances of the random effects. Use a simpler random "
-            "part, or Satterthwaite's degrees of freedom."
+            "Kenward and Roger's adjustment leaves a combination of the fixed effects without a "
+            "positive variance: the data say too little about the variances of the random effects. "
+            "Use a simpler random part, or Satterthwaite's degrees of freedom."
         )
     return KenwardRoger(
         estimates=fit.estimates,
-        covariance=covariance,
+        covariance=back(adjusted.covariance),
         warnings=warnings,
         _unadjusted=fit.covariance,
         _derivatives=np.array([back(each) for each in adjusted.derivatives]),

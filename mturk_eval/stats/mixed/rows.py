@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from mturk_eval.stats.formulas.design import Design
@@ -25,7 +27,11 @@ from mturk_eval.stats.mixed.results import (
     TermTest,
     unit_names,
 )
-from mturk_eval.stats.mixed.term_tests import term_tests, type_three_contrasts
+from mturk_eval.stats.mixed.term_tests import (
+    single_term_contrasts,
+    term_tests,
+    type_three_contrasts,
+)
 
 Adjustment = Literal["holm", "tukey", "none"]
 _MOST_LEVELS = 20  # of a factor: 190 pairs
@@ -145,17 +151,24 @@ def means_of_factors(
 
 def tests_of_terms(design: Design, fit: LinearFit, inference: Inference) -> tuple[TermTest, ...]:
     """Type III F tests of the terms of the fixed part."""
-    if set(design.fixed_columns.term_of) == {"(Intercept)"}:
-        return ()
+    terms = set(design.fixed_columns.term_of) - {"(Intercept)"}
+    contrasts: Mapping[str, NDArray[np.float64]] = {}
+    if len(terms) == 1:
+        contrasts = single_term_contrasts(design.fixed, design.fixed_columns.term_of)
+    elif terms:
+        contrasts = _type_three(design)
+    return term_tests(fit, contrasts, df=inference.method)
+
+
+def _type_three(design: Design) -> dict[str, NDArray[np.float64]]:
     sums = term_columns(design.formula.fixed, design.columns, "sum")
     if design.contrasts == "treatment":
-        contrasts = type_three_contrasts(design.fixed, sums.values, sums.term_of)
-    else:  # written by treatment contrasts, whatever the coding of the fit: so are lmerTest's df
-        treatment = term_columns(design.formula.fixed, design.columns, "treatment").values
-        sizes = np.linalg.norm(treatment, axis=0)
-        translation = np.linalg.lstsq(treatment / sizes, design.fixed)[0] / sizes[:, None]
-        contrasts = {
-            term: rows @ translation
-            for term, rows in type_three_contrasts(treatment, sums.values, sums.term_of).items()
-        }
-    return term_tests(fit, contrasts, df=inference.method)
+        return type_three_contrasts(design.fixed, sums.values, sums.term_of)
+    # written by treatment contrasts, whatever the coding of the fit, as lmerTest writes them
+    treatment = term_columns(design.formula.fixed, design.columns, "treatment").values
+    sizes = np.linalg.norm(treatment, axis=0)
+    translation = np.linalg.lstsq(treatment / sizes, design.fixed)[0] / sizes[:, None]
+    return {
+        term: rows @ translation
+        for term, rows in type_three_contrasts(treatment, sums.values, sums.term_of).items()
+    }

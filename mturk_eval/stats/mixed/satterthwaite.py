@@ -30,6 +30,12 @@ from mturk_eval.stats.threads import threads_for
 Array = NDArray[np.float64]
 
 _FLAT = 1e-7
+_NOTABLE = 1e-3  # change of a variance along a flat direction, of the variance
+_OPEN = (
+    "The data leave a combination of the random effects' variances open (the criterion is flat "
+    "along it), and the standard errors of the fixed effects depend on it: these tests are "
+    "arbitrary. Leave a random term out of the formula.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +69,14 @@ class Satterthwaite:
         Its derivatives in the variance parameters that are not zero, the residual's last.
     uncertainty : ndarray, shape (r, r)
         The variance parameters' covariance.
+    warnings : tuple of str
+        Where the data leave a combination of the variances open on which the tests depend.
     """
 
     covariance: Array
     slopes: Array
     uncertainty: Array
+    warnings: tuple[str, ...] = ()
 
     def df(self, contrasts: Array) -> Array:
         """Degrees of freedom of rows of contrasts, shape (m, p) to (m,)."""
@@ -131,10 +140,13 @@ def satterthwaite(fit: LinearFit) -> Satterthwaite:
     covariance = point.fixed_covariance
     slopes = np.concatenate([found.fixed[live] * sigma**2, 2.0 * sigma * covariance[None]])
     rotation = profiled.rotation
+    inverse, flat = _inverse_without_flat(hessian)
+    along_flat = np.tensordot(flat, slopes, 1).diagonal(axis1=1, axis2=2) / covariance.diagonal()
     return Satterthwaite(
         covariance=fit.covariance,
         slopes=np.array([rotation.covariance(slope) for slope in slopes]),
-        uncertainty=2.0 * _inverse_without_flat(hessian),
+        uncertainty=2.0 * inverse,
+        warnings=_OPEN if np.abs(along_flat).max(initial=0.0) > _NOTABLE * sigma**2 else (),
     )
 
 
@@ -159,13 +171,17 @@ def satterthwaite_f(fit: LinearFit, contrasts: Array) -> FTest:
     return satterthwaite(fit).f_test(fit.estimates, contrasts)
 
 
-def _inverse_without_flat(hessian: Array) -> Array:
+def _inverse_without_flat(hessian: Array) -> tuple[Array, Array]:
+    """The inverse in the other directions, and the flat ones as rows of parameters.
+
+    A flat direction is as long as the parameters in it are uncertain when the others are known.
+    """
     size = np.sqrt(np.abs(np.diag(hessian)))
     size[size == 0] = 1.0
     values, vectors = np.linalg.eigh(hessian / np.outer(size, size))
     kept = values > _FLAT * values.max()
     inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
-    return np.asarray(inverse / np.outer(size, size))
+    return np.asarray(inverse / np.outer(size, size)), vectors[:, ~kept].T / size
 
 
 def _denominator_df(each: Array) -> float:

@@ -101,6 +101,33 @@ def _in_own_columns(
     return np.asarray(rows * sizes)
 
 
+def single_term_contrasts(
+    fixed: NDArray[np.float64], term_of: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """The hypothesis that the only term has no effect, its rows orthogonal over the answers.
+
+    Any rows say the same and give the same F, but Satterthwaite's denominator df depends a little
+    on them: these are lmerTest's for a model of one term.
+
+    Parameters
+    ----------
+    fixed : ndarray, shape (n, p)
+    term_of : sequence of str, length p
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 0, 0], [1, 1, 0], [1, 0, 1], [1, 0, 1]])
+    >>> rows = single_term_contrasts(x, ["(Intercept)", "method", "method"])
+    >>> rows["method"].round(4) + 0
+    array([[ 0.    ,  1.    , -0.6667],
+           [ 0.    ,  0.    ,  1.    ]])
+    """
+    triangle = np.linalg.qr(fixed, mode="r")
+    terms = np.asarray(term_of)
+    rows = triangle / np.diag(triangle)[:, None]
+    return {term: rows[terms == term] for term in dict.fromkeys(term_of) if term != _INTERCEPT}
+
+
 def term_tests(
     fit: LinearFit, contrasts: Mapping[str, ArrayLike], *, df: DegreesOfFreedom = "satterthwaite"
 ) -> tuple[TermTest, ...]:
