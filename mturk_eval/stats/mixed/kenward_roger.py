@@ -15,7 +15,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,7 @@ from mturk_eval.stats.linear.fitting import LinearFit
 from mturk_eval.stats.mixed.contrasts import checked_contrasts, independent_contrasts
 from mturk_eval.stats.mixed.inverse_moments import InverseMoments, inverse_moments
 from mturk_eval.stats.mixed.satterthwaite import FTest
+from mturk_eval.stats.mixed.standardised import column_root, standardised
 from mturk_eval.stats.threads import threads_for
 
 Matrix = NDArray[np.float64]
@@ -160,39 +161,13 @@ def kenward_roger(fit: LinearFit) -> KenwardRoger:
             "Satterthwaite's degrees of freedom are practically the same: use these."
         )
     with threads_for(n_coefficients):
-        roots = [_root(block) for block in fit.blocks]
-        standard = _standardised(fit, roots)
+        roots = [column_root(block) for block in fit.blocks]
+        standard = standardised(fit, roots)
         moments = inverse_moments(standard)
         derivatives = _Derivatives.of(standard, moments, _elementary_parameters(fit.blocks))
         directions = _live_directions(fit, roots)
         adjusted = _adjusted(standard, derivatives.along(directions))
         return _in_units_of(fit, adjusted, _warnings(directions))
-
-
-# --- orthonormal columns, in which no unit and no correlation costs digits ---------------------
-
-
-def _root(block: RandomBlock) -> Matrix:
-    """R with ``columns = Q R``, Q of orthonormal columns (of unit size, for ``||``)."""
-    if not block.correlated:
-        return np.diag(np.linalg.norm(block.columns, axis=0) / np.sqrt(len(block.codes)))
-    return np.asarray(np.linalg.qr(block.columns, mode="r") / np.sqrt(len(block.codes)))
-
-
-def _standardised(fit: LinearFit, roots: Sequence[Matrix]) -> LinearFit:
-    """The same fit of orthonormal columns; its factors are not triangular."""
-    rotation = fit.deviance.profiled.rotation
-    point = fit.deviance.point(fit.theta)
-    return replace(
-        fit,
-        fixed=rotation.contrasts(fit.fixed),
-        covariance=point.fixed_covariance * fit.residual_variance,
-        blocks=tuple(
-            replace(block, columns=block.columns @ np.linalg.inv(root))
-            for block, root in zip(fit.blocks, roots, strict=True)
-        ),
-        factors=tuple(root @ factor for root, factor in zip(roots, fit.factors, strict=True)),
-    )
 
 
 def _in_units_of(fit: LinearFit, adjusted: _Adjusted, warnings: tuple[str, ...]) -> KenwardRoger:
