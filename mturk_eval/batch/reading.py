@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import math
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from pydantic import ValidationError
 
+from mturk_eval.batch.cells import filled, one_of, whole
 from mturk_eval.batch.record import (
     ANSWERS_COLUMNS,
     HITS_COLUMNS,
-    STIMULI_COLUMNS,
     TRIALS_COLUMNS,
     Batch,
     BatchSettings,
     trial_row,
 )
+from mturk_eval.batch.stimuli_table import STIMULI_COLUMNS, read_stimulus
 from mturk_eval.config import describe_validation_error
 from mturk_eval.errors import BatchError
 from mturk_eval.trials import (
@@ -117,30 +117,15 @@ def _read_stimuli(folder: Path, problems: list[str], *, verify_images: bool) -> 
     stimuli: dict[str, Stimulus] = {}
     for where, row in _rows(folder, "stimuli.csv", STIMULI_COLUMNS, problems):
         try:
-            stimulus = Stimulus(
-                id=row["stimulus_id"],
-                role=_one_of(row, "role", ("original", "reconstruction")),
-                image=_filled(row, "image"),
-                method=_filled(row, "method"),
-                target_bpp=_optional_float(row, "target_bpp"),
-                bpp=_optional_float(row, "bpp"),
-                bytes=_whole(row, "bytes") if row["bytes"] else None,
-                encoded_path=row["encoded_path"],
-                width_px=_whole(row, "width"),
-                height_px=_whole(row, "height"),
-                sha256=_filled(row, "sha256"),
-                path=_filled(row, "path"),
-                encoder=row["encoder"],
-                settings=row["settings"],
-                state=_one_of(row, "state", ("ok", "unreachable")),
-            )
+            stimulus = read_stimulus(row)
         except ValueError as error:
             problems.append(f"{where}, {error}")
             continue
         if not stimulus.id or stimulus.id in stimuli:
             problems.append(f"{where}, stimulus_id: {stimulus.id!r} is empty or stands twice")
         stimuli[stimulus.id] = stimulus
-        problem = _image_problem(folder, stimulus) if verify_images else None
+        shown = verify_images and stimulus.state == "ok"
+        problem = _image_problem(folder, stimulus) if shown else None
         if problem:
             problems.append(f"{where}, path: {problem}")
     return stimuli
@@ -183,13 +168,13 @@ def _read_trials(
             continue
         shown = {column: stimuli[row[column]] for column in columns}
         try:
-            role = cast(Role, _one_of(row, "role", ROLES))
-            _one_of(row, "kind", (kind,))
+            role = cast(Role, one_of(row, "role", ROLES))
+            one_of(row, "kind", (kind,))
             trial: Trial
             if kind == "satisfaction":
-                trial = SatisfactionTrial(id=_filled(row, "trial_id"), role=role, **shown)
+                trial = SatisfactionTrial(id=filled(row, "trial_id"), role=role, **shown)
             else:
-                trial = TwoAfcTrial(id=_filled(row, "trial_id"), role=role, **shown)
+                trial = TwoAfcTrial(id=filled(row, "trial_id"), role=role, **shown)
         except ValueError as error:
             problems.append(f"{where}, {error}")
             broken.add(row["trial_id"])
@@ -243,7 +228,7 @@ def _read_hits(
     for where, row in _rows(folder, "hits.csv", HITS_COLUMNS, problems):
         trial_id = row["trial_id"]
         try:
-            name, position = _filled(row, "hit"), _whole(row, "position")
+            name, position = filled(row, "hit"), whole(row, "position")
         except ValueError as error:
             problems.append(f"{where}, {error}")
             continue
@@ -304,33 +289,3 @@ def _unbalanced(trials: Iterable[Trial]) -> list[str]:
                 f"it in {other}; swap left and right in some"
             )
     return problems
-
-
-def _one_of(row: Mapping[str, str], column: str, allowed: Sequence[str]) -> Any:
-    if row[column] not in allowed:
-        raise ValueError(f"{column}: {row[column]!r} is not {' or '.join(allowed)}")
-    return row[column]
-
-
-def _filled(row: Mapping[str, str], column: str) -> str:
-    if not row[column].strip():
-        raise ValueError(f"{column}: empty")
-    return row[column]
-
-
-def _whole(row: Mapping[str, str], column: str) -> int:
-    if not row[column].isdecimal():
-        raise ValueError(f"{column}: {row[column]!r} is not a whole number")
-    return int(row[column])
-
-
-def _optional_float(row: Mapping[str, str], column: str) -> float | None:
-    if not row[column]:
-        return None
-    try:
-        number = float(row[column])
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise ValueError(f"{column}: {row[column]!r} is not a positive number")
-    return number

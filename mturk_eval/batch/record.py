@@ -13,13 +13,10 @@ from typing import Final, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field
 
+from mturk_eval.batch.stimuli_table import STIMULI_COLUMNS, number_cell, stimulus_row
 from mturk_eval.config import Design, HitSettings, Usd, Wording
 from mturk_eval.trials import HitSpec, Kind, SatisfactionTrial, Stimulus, Trial
 
-STIMULI_COLUMNS: Final = (
-    "stimulus_id", "role", "image", "method", "target_bpp", "bpp", "bytes", "encoded_path",
-    "width", "height", "sha256", "path", "encoder", "settings", "state",
-)  # fmt: skip
 _SHARED: Final = ("trial_id", "kind", "role", "image", "target_bpp", "original")
 TRIALS_COLUMNS: Final[Mapping[Kind, Sequence[str]]] = {
     "satisfaction": (*_SHARED, "reconstruction"),
@@ -100,7 +97,7 @@ def _files(batch: Batch, *, for_id: bool) -> dict[str, str]:
         del settings["generator"]
     return {
         "batch.toml": tomli_w.dumps(settings),
-        "stimuli.csv": _csv(STIMULI_COLUMNS, map(_stimulus_row, batch.stimuli)),
+        "stimuli.csv": _csv(STIMULI_COLUMNS, map(stimulus_row, batch.stimuli)),
         "trials.csv": _csv(TRIALS_COLUMNS[batch.kind], map(trial_row, _by_id(batch.trials))),
         "hits.csv": _csv(
             HITS_COLUMNS,
@@ -126,18 +123,6 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return buffer.getvalue()
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
-
-
-def _stimulus_row(s: Stimulus) -> tuple[object, ...]:
-    return (
-        s.id, s.role, s.image, s.method, _number(s.target_bpp), _number(s.bpp),
-        "" if s.bytes is None else s.bytes, s.encoded_path, s.width_px, s.height_px, s.sha256,
-        s.path, s.encoder, s.settings, s.state,
-    )  # fmt: skip
-
-
 def trial_row(trial: Trial) -> tuple[object, ...]:
     """A trial's cells in trials.csv."""
     kind, shown = "2afc", trial.stimuli[::2]
@@ -145,6 +130,6 @@ def trial_row(trial: Trial) -> tuple[object, ...]:
         kind, shown = "satisfaction", trial.stimuli[1:]
     target = next((s.target_bpp for s in shown if s.target_bpp is not None), None)
     return (
-        trial.id, kind, trial.role, trial.original.image, _number(target), trial.original.id,
+        trial.id, kind, trial.role, trial.original.image, number_cell(target), trial.original.id,
         *(s.id for s in shown),
     )  # fmt: skip

@@ -22,6 +22,7 @@ from mturk_eval.cli.report import report
 from mturk_eval.cli.serve import serve
 from mturk_eval.cli.simulate import simulate
 from mturk_eval.cli.start import init
+from mturk_eval.cli.stimuli import app as stimuli_app
 
 app = typer.Typer(
     name="mturk-eval",
@@ -74,4 +75,5 @@ for command in (
 ):
     app.command()(command)
 
+app.add_typer(stimuli_app, name="stimuli")
 app.add_typer(metric_app, name="metric")

@@ -22,7 +22,7 @@ def demo(
 
     Simulated raters, a server of its own: no account, no network.
     """
-    from mturk_eval.cli.metric_demo import train_demo_metric
+    from mturk_eval.cli.metric.demo import train_demo_metric
     from mturk_eval.demo import run_demo
 
     with stopping("The half-made folder can be removed; the demo begins anew in another one."):

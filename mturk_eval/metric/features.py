@@ -38,7 +38,7 @@ from mturk_eval.metric.pictures import (
     decoded_ahead,
     pixel_digest,
 )
-from mturk_eval.stats.parallel import map_tasks
+from mturk_eval.parallel import map_tasks
 
 if TYPE_CHECKING:
     from mturk_eval.metric.trunk import PairPass, Trunk
@@ -160,7 +160,7 @@ def extract_features(
         Threads that decode pictures while the backbone works.
     workers, dask
         Other processes or machines to share the originals among; see
-        `mturk_eval.stats.parallel.map_tasks`. They must find the pictures and the backbone's file
+        `mturk_eval.parallel.map_tasks`. They must find the pictures and the backbone's file
         at the same paths.
     progress : callable, optional
         Called with how many of the missing pairs are done, and how many there are.

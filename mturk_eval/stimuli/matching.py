@@ -46,6 +46,8 @@ def find_originals(folder: Path) -> dict[str, Path]:
 def find_reconstructions(source: Path) -> list[ReconstructionFile]:
     """Find reconstructions in ``METHOD/IMAGE.ext``, ``METHOD/BPP/IMAGE.ext`` or a stimuli.csv.
 
+    A folder that holds a stimuli.csv is what that lists.
+
     Raises
     ------
     StimuliError
@@ -53,6 +55,8 @@ def find_reconstructions(source: Path) -> list[ReconstructionFile]:
     """
     if source.is_file():
         return _from_table(source)
+    if (source / "stimuli.csv").is_file():
+        return _from_table(source / "stimuli.csv")
     methods = _subfolders(source)
     found: list[ReconstructionFile] = []
     for method in methods:

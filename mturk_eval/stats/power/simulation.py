@@ -12,7 +12,7 @@ from scipy import stats
 from mturk_eval.errors import InvalidInputError, StatisticsError
 from mturk_eval.stats.linear.fitting import fit_linear
 from mturk_eval.stats.mixed.satterthwaite import satterthwaite_df
-from mturk_eval.stats.parallel import Progress, map_tasks
+from mturk_eval.parallel import Progress, map_tasks
 from mturk_eval.stats.power.design import StudyDesign, Truth
 from mturk_eval.stats.power.planning import images_needed, planned_power
 from mturk_eval.stats.power.results import PowerResult, SimulatedPower
@@ -54,7 +54,7 @@ def power(
     target_power : float, default 0.8
         For ``images_needed``.
     workers, dask, progress
-        See `mturk_eval.stats.parallel.map_tasks`.
+        See `mturk_eval.parallel.map_tasks`.
 
     Returns
     -------

@@ -32,8 +32,8 @@ def train_demo_metric(demo: DemoResult, tell: Callable[[str], None]) -> DemoMetr
             message="Skipped: a metric from the votes. It takes pip install 'mturk-eval[metric]'.",
         )
     from mturk_eval.cli.answers import Answers
-    from mturk_eval.cli.metric_sources import PictureSource, VoteSource
-    from mturk_eval.cli.metric_training import Extracting, OtherMetrics, train_and_write
+    from mturk_eval.cli.metric.sources import PictureSource, VoteSource
+    from mturk_eval.cli.metric.training import Extracting, OtherMetrics, train_and_write
     from mturk_eval.metric.backbones import random_backbone
     from mturk_eval.metric.split import split_by_original
     from mturk_eval.metric.study import LEARNED

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mturk_eval.errors import InvalidInputError, StatisticsError
-from mturk_eval.stats.parallel import map_tasks
+from mturk_eval.parallel import map_tasks
 
 SEEDS = np.random.SeedSequence(7).spawn(6)
 
@@ -70,7 +70,7 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 
 
 def test_a_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mturk_eval.stats.parallel._SECONDS_TO_CONNECT", 0.3)
+    monkeypatch.setattr("mturk_eval.parallel._SECONDS_TO_CONNECT", 0.3)
     with pytest.raises(InvalidInputError, match="no dask scheduler answers there"):
         map_tasks(draw, SEEDS, dask="tcp://127.0.0.1:9")
 
@@ -86,7 +86,7 @@ def test_ctrl_c_stops_all_processes_without_a_traceback(how: str) -> None:
     """As a terminal does it: the interrupt goes to every process of the group."""
     code = (
         "import time\n"
-        "from mturk_eval.stats.parallel import map_tasks\n"
+        "from mturk_eval.parallel import map_tasks\n"
         "if __name__ == '__main__':\n"
         "    try:\n"
         "        map_tasks(time.sleep, [0.02] * 5_000, "

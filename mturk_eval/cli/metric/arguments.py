@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from mturk_eval.cli import metric_options as options
+from mturk_eval.cli.metric import options
 from mturk_eval.cli.context import settings_of
 
 if TYPE_CHECKING:
-    from mturk_eval.cli.metric_sources import VoteSource
-    from mturk_eval.cli.metric_training import OtherMetrics
+    from mturk_eval.cli.metric.sources import VoteSource
+    from mturk_eval.cli.metric.training import OtherMetrics
     from mturk_eval.stats.evaluation.metric_results import Direction
 
 
@@ -34,7 +34,7 @@ def vote_source(
 ) -> VoteSource:
     """Where votes and pictures are, with options that mean nothing there refused."""
     from mturk_eval.cli.answers import Answers
-    from mturk_eval.cli.metric_sources import PictureSource, VoteSource
+    from mturk_eval.cli.metric.sources import PictureSource, VoteSource
 
     elsewhere = votes is not None or bapps is not None
     if elsewhere and (batches or ledger):
@@ -72,7 +72,7 @@ def vote_source(
 def bapps_source(folder: Path, votes: int | None) -> VoteSource:
     """Votes and pictures of a folder as BAPPS publishes them."""
     from mturk_eval.cli.answers import Answers
-    from mturk_eval.cli.metric_sources import PictureSource, VoteSource
+    from mturk_eval.cli.metric.sources import PictureSource, VoteSource
 
     return VoteSource(
         answers=Answers(
@@ -91,7 +91,7 @@ def other_metrics(
     direction: Sequence[str] | None,
 ) -> OtherMetrics:
     """What to compare with, with options that say nothing alone refused."""
-    from mturk_eval.cli.metric_training import OtherMetrics
+    from mturk_eval.cli.metric.training import OtherMetrics
 
     directions = _pairs("--direction", direction)
     for name, value in directions.items():

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mturk_eval.cli import metric_options as options
+from mturk_eval.cli.metric import options
 from mturk_eval.cli.context import print_json, progress_bar, stopping
-from mturk_eval.cli.metric_arguments import check_out
+from mturk_eval.cli.metric.arguments import check_out
 from mturk_eval.cli.options import Json
 
 
@@ -33,8 +33,8 @@ def score(
 
     E.g. mturk-eval metric score metric.safetensors photo.png photo-jxl.png photo-webp.png
     """
-    from mturk_eval.cli.metric_scoring import pairs_to_score
-    from mturk_eval.cli.metric_training import tell_backbone
+    from mturk_eval.cli.metric.scoring import pairs_to_score
+    from mturk_eval.cli.metric.training import tell_backbone
     from mturk_eval.metric.scoring import load_metric, score_files
 
     pairs = pairs_to_score(reference, distorted or [])
@@ -99,7 +99,7 @@ def export(
 
     E.g. mturk-eval metric export metric.safetensors --format onnx --out metric.onnx
     """
-    from mturk_eval.cli.metric_training import BackboneChoice, tell_backbone
+    from mturk_eval.cli.metric.training import BackboneChoice, tell_backbone
     from mturk_eval.metric.architectures import architecture_of
     from mturk_eval.metric.heads import write_lpips_heads
     from mturk_eval.metric.onnx_export import write_onnx

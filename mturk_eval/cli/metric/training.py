@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mturk_eval.cli.context import progress_bar, say
-from mturk_eval.cli.metric_sources import VotedPictures
+from mturk_eval.cli.metric.sources import VotedPictures
 from mturk_eval.errors import InvalidInputError
 from mturk_eval.metric.errors import BackboneError, MetricInputError
 

@@ -1,4 +1,4 @@
-"""``mturk-eval metric``: a perceptual metric from the votes that were collected."""
+"""``metric train``, ``features`` and ``evaluate``: from votes to a metric and its score."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mturk_eval.cli import metric_options as options
+from mturk_eval.cli.metric import options
 from mturk_eval.cli.context import count, print_json, progress_bar, stopping
-from mturk_eval.cli.metric_arguments import bapps_source, check_out, other_metrics, vote_source
-from mturk_eval.cli.metric_use import export, score
+from mturk_eval.cli.metric.arguments import bapps_source, check_out, other_metrics, vote_source
 from mturk_eval.cli.options import BatchNames, Json, LedgerUrl
 
 if TYPE_CHECKING:
-    from mturk_eval.cli.metric_sources import VotedPictures, VoteSource
+    from mturk_eval.cli.metric.sources import VotedPictures, VoteSource
     from mturk_eval.metric.backbones import Backbone
 
 DEFAULT_FEATURES = Path("metric-features")
@@ -76,7 +75,7 @@ def train(
 
     E.g. mturk-eval metric train --batch-folder batch/ --out metric.safetensors
     """
-    from mturk_eval.cli.metric_training import (
+    from mturk_eval.cli.metric.training import (
         BackboneChoice,
         Extracting,
         tell_backbone,
@@ -167,8 +166,8 @@ def features(
 
     E.g. mturk-eval metric features --batch-folder batch/ --device cuda
     """
-    from mturk_eval.cli.metric_sources import PictureSource, all_pairs
-    from mturk_eval.cli.metric_training import BackboneChoice, Extracting, tell_backbone
+    from mturk_eval.cli.metric.sources import PictureSource, all_pairs
+    from mturk_eval.cli.metric.training import BackboneChoice, Extracting, tell_backbone
     from mturk_eval.metric.errors import import_extra
 
     import_extra("torch", "Computing features")
@@ -255,8 +254,8 @@ def evaluate(
 
     E.g. mturk-eval metric evaluate metric.safetensors --batch-folder batch/
     """
-    from mturk_eval.cli.metric_training import Extracting, tell_backbone
-    from mturk_eval.cli.metric_training import evaluate as compare
+    from mturk_eval.cli.metric.training import Extracting, tell_backbone
+    from mturk_eval.cli.metric.training import evaluate as compare
     from mturk_eval.metric.errors import import_extra
     from mturk_eval.metric.weights_file import read_metric_weights
 
@@ -327,14 +326,3 @@ def _backbone_document(backbone: Backbone) -> dict[str, object]:
         "backbone_digest": backbone.digest,
         "random_backbone": backbone.is_random,
     }
-
-
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Learn a perceptual metric (LPIPS-Comp) from 2AFC votes, and use it.",
-)
-
-for command in (train, features, evaluate, score, export):
-    app.command()(command)

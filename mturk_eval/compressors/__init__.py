@@ -1,0 +1,1 @@
+"""Compressors of the papers behind this project, as sources of stimuli."""

@@ -1,0 +1,320 @@
+"""A folder of stimuli: what codecs and compressors made, with one stimuli.csv that lists it.
+
+``METHOD/TARGET/IMAGE.ext`` is the coded file whose bytes count, ``METHOD/TARGET/IMAGE.png`` the
+picture shown to raters, at its original's size. Any number of commands add to one folder, so that
+all that they make can be compared in one batch.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from mturk_eval.batch.stimuli_table import STIMULI_COLUMNS, read_stimulus, stimulus_row
+from mturk_eval.errors import StimuliError
+from mturk_eval.stimuli.images import RESIZE_FILTER, png_bytes, resize_to
+from mturk_eval.trials import Stimulus
+
+TABLE: Final = "stimuli.csv"
+# Beyond the columns of a batch: what the row was made from, so that a rerun knows what is done.
+REQUEST_COLUMN: Final = "request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The size that was asked for: a word for folders and ids, and a rate where there is one.
+
+    Examples
+    --------
+    >>> Target.rate(0.3)
+    Target(label='0.3', bpp=0.3)
+    """
+
+    label: str
+    bpp: float | None = None
+
+    @classmethod
+    def rate(cls, bpp: float) -> Target:
+        """Bits per pixel of the original; trials compare methods of one such rate."""
+        return cls(label=f"{bpp:g}", bpp=bpp)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconstruction:
+    """One original as one method made it.
+
+    Attributes
+    ----------
+    image, method : str
+        The original's name (its file's stem), and what made this.
+    target : Target
+    coded : bytes
+        The whole file whose size counts.
+    suffix : str
+        Of the coded file, with its dot.
+    shown : Image
+        What the coded file decodes to; kept at its original's size.
+    encoder, settings : str
+        What wrote it, with its version; with which settings, for a person to read.
+    request : str
+        Digest of all that was asked (`request_digest`).
+    """
+
+    image: str
+    method: str
+    target: Target
+    coded: bytes
+    suffix: str
+    shown: Image.Image
+    encoder: str
+    settings: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreachable:
+    """A target that a method cannot meet for one original, and why."""
+
+    image: str
+    method: str
+    target: Target
+    encoder: str
+    reason: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A row of a folder's stimuli.csv."""
+
+    stimulus: Stimulus
+    request: str
+
+
+def request_digest(
+    original: bytes, image: str, method: str, target: Target, *settings: object
+) -> str:
+    """Digest of an original's file and of all that was asked for it: equal means done already."""
+    digest = hashlib.sha256(original)
+    for asked in (image, method, target, *settings):
+        text = repr(asked).encode()
+        digest.update(len(text).to_bytes(8, "big") + text)
+    return digest.hexdigest()[:16]
+
+
+class StimuliFolder:
+    """A folder of stimuli and its table; what is written is whole or not there.
+
+    Parameters
+    ----------
+    path : Path
+        Made with the first file that is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def table(self) -> Path:
+        """The folder's stimuli.csv."""
+        return self.path / TABLE
+
+    def entries(self) -> tuple[Entry, ...]:
+        """What the table lists, in its order; nothing where there is no table yet.
+
+        Raises
+        ------
+        StimuliError
+            If the table is not one; names row and column.
+        """
+        try:
+            text = self.table.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            return ()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StimuliError(f"{self.table}: not a readable CSV file ({error}).") from error
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        missing = [name for name in STIMULI_COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise StimuliError(
+                f"{self.table}: column {missing[0]} is missing. Give another folder (--out)."
+            )
+        entries = []
+        for row in reader:
+            where = f"{self.table}, row {reader.line_num}"
+            if None in row or None in row.values():
+                raise StimuliError(f"{where}: not as many cells as the header.")
+            try:
+                stimulus = read_stimulus(row)
+            except ValueError as error:
+                raise StimuliError(f"{where}, {error}.") from error
+            entries.append(Entry(stimulus=stimulus, request=row.get(REQUEST_COLUMN, "")))
+        return tuple(entries)
+
+    def done(self) -> frozenset[str]:
+        """Requests that need not be repeated: their files are there, or they cannot be met."""
+        return frozenset(
+            entry.request
+            for entry in self.entries()
+            if entry.stimulus.state == "unreachable" or self._is_whole(entry.stimulus)
+        )
+
+    def write(self, made: Reconstruction, original_size: tuple[int, int]) -> Entry:
+        """Write the coded file and the picture shown, and return their row (see `record`).
+
+        Parameters
+        ----------
+        original_size : (int, int)
+            Width and height of the original in pixels, at which the reconstruction is shown.
+
+        Raises
+        ------
+        StimuliError
+            If the disk is full or the folder cannot be written; nothing half-written stays.
+        """
+        place = f"{safe_name(made.method)}/{safe_name(made.target.label)}/{safe_name(made.image)}"
+        coded_path = f"{place}{made.suffix}"
+        shown_path = f"{place}.png" if made.suffix != ".png" else f"{place}.shown.png"
+        shown = png_bytes(resize_to(made.shown, original_size))
+        self._write(coded_path, made.coded)
+        self._write(shown_path, shown)
+        settings = made.settings
+        if made.shown.size != original_size:
+            settings += (
+                f", coded at {made.shown.width}×{made.shown.height} and shown at "
+                f"{original_size[0]}×{original_size[1]} ({RESIZE_FILTER})"
+            )
+        width, height = original_size
+        return Entry(
+            stimulus=Stimulus(
+                id=stimulus_id(made.image, made.method, made.target),
+                role="reconstruction",
+                image=made.image,
+                method=made.method,
+                target_bpp=made.target.bpp,
+                bpp=8 * len(made.coded) / (width * height),
+                bytes=len(made.coded),
+                encoded_path=coded_path,
+                width_px=width,
+                height_px=height,
+                sha256=hashlib.sha256(shown).hexdigest(),
+                path=shown_path,
+                encoder=made.encoder,
+                settings=settings,
+            ),
+            request=made.request,
+        )
+
+    def record(self, entries: Iterable[Entry | Unreachable]) -> tuple[Entry, ...]:
+        """Add rows to the table, in place of rows for the same image, method and target.
+
+        Raises
+        ------
+        StimuliError
+            If an image would have two reconstructions by one method that trials cannot tell
+            apart, or the table cannot be written.
+        """
+        rows = {entry.stimulus.id: entry for entry in self.entries()}
+        for entry in entries:
+            row = entry if isinstance(entry, Entry) else _unreachable(entry)
+            rows[row.stimulus.id] = row
+        ordered = sorted(rows.values(), key=_order)
+        self._refuse_look_alikes(ordered)
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow([*STIMULI_COLUMNS, REQUEST_COLUMN])
+        writer.writerows([*stimulus_row(row.stimulus), row.request] for row in ordered)
+        self._write(TABLE, buffer.getvalue().encode())
+        return tuple(ordered)
+
+    def _refuse_look_alikes(self, entries: Sequence[Entry]) -> None:
+        seen: dict[tuple[str, str, float | None], str] = {}
+        for entry in entries:
+            s = entry.stimulus
+            if s.role == "original" or s.state == "unreachable":
+                continue
+            other = seen.setdefault((s.image, s.method, s.target_bpp), s.id)
+            if other != s.id:
+                raise StimuliError(
+                    f"{self.table} would hold {other} and {s.id}, which are one method without a "
+                    "target rate to tell them apart. Give one of them a name of its own (--method)."
+                )
+
+    def _is_whole(self, stimulus: Stimulus) -> bool:
+        try:
+            return hashlib.sha256((self.path / stimulus.path).read_bytes()).hexdigest() == (
+                stimulus.sha256
+            ) and (self.path / stimulus.encoded_path).is_file()
+        except OSError:
+            return False
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self.path / name
+        temporary = ""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except OSError as error:
+            if temporary:
+                with suppress(OSError):
+                    Path(temporary).unlink()
+            raise StimuliError(
+                f"{path} cannot be written: {error.strerror or error}. What was written before is "
+                "kept; the same command goes on from there."
+            ) from error
+
+
+def stimulus_id(image: str, method: str, target: Target) -> str:
+    """A stimulus's id in its folder: ``IMAGE/METHOD@TARGET``."""
+    return f"{image}/{method}@{target.label}"
+
+
+def safe_name(name: str) -> str:
+    """A name as one part of a path: no separators, no leading dot.
+
+    Examples
+    --------
+    >>> safe_name("../cat")
+    '_cat'
+    """
+    kept = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in name)
+    return kept.lstrip(".") or "_"
+
+
+def _unreachable(missed: Unreachable) -> Entry:
+    return Entry(
+        stimulus=Stimulus(
+            id=stimulus_id(missed.image, missed.method, missed.target),
+            role="reconstruction",
+            image=missed.image,
+            method=missed.method,
+            target_bpp=missed.target.bpp,
+            width_px=0,
+            height_px=0,
+            sha256="",
+            path="",
+            encoder=missed.encoder,
+            settings=missed.reason,
+            state="unreachable",
+        ),
+        request=missed.request,
+    )
+
+
+def _order(entry: Entry) -> tuple[object, ...]:
+    s = entry.stimulus
+    return (s.role != "original", s.method, s.target_bpp or 0.0, s.id)
