@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mturk_eval.errors import StatisticsError
+from mturk_eval.parallel import map_tasks
 from mturk_eval.stats.formulas.blocks import RandomBlock
 from mturk_eval.stats.linear.fitting import LinearFit, fit_linear
 from mturk_eval.stats.mixed.default_rule import fit_default
 from mturk_eval.stats.mixed.kenward_roger import kenward_roger
 from mturk_eval.stats.mixed.satterthwaite import satterthwaite_df
-from mturk_eval.parallel import map_tasks
 from mturk_eval.stats.power.design import StudyDesign, Truth
 from mturk_eval.stats.power.studies import SimulatedStudy, simulate_study
 from mturk_eval.stats.ratings.differences import method_difference

@@ -252,9 +252,11 @@ class StimuliFolder:
 
     def _is_whole(self, stimulus: Stimulus) -> bool:
         try:
-            return hashlib.sha256((self.path / stimulus.path).read_bytes()).hexdigest() == (
-                stimulus.sha256
-            ) and (self.path / stimulus.encoded_path).is_file()
+            return (
+                hashlib.sha256((self.path / stimulus.path).read_bytes()).hexdigest()
+                == (stimulus.sha256)
+                and (self.path / stimulus.encoded_path).is_file()
+            )
         except OSError:
             return False
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from mturk_eval.cli.metric import options
 from mturk_eval.cli.context import settings_of
+from mturk_eval.cli.metric import options
 
 if TYPE_CHECKING:
     from mturk_eval.cli.metric.sources import VoteSource

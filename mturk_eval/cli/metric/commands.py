@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mturk_eval.cli.metric import options
 from mturk_eval.cli.context import count, print_json, progress_bar, stopping
+from mturk_eval.cli.metric import options
 from mturk_eval.cli.metric.arguments import bapps_source, check_out, other_metrics, vote_source
 from mturk_eval.cli.options import BatchNames, Json, LedgerUrl
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mturk_eval.cli.metric import options
 from mturk_eval.cli.context import print_json, progress_bar, stopping
+from mturk_eval.cli.metric import options
 from mturk_eval.cli.metric.arguments import check_out
 from mturk_eval.cli.options import Json
 

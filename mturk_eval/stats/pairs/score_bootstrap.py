@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from mturk_eval.parallel import map_tasks
 from mturk_eval.stats.pairs.batched_refits import connected, refits
 from mturk_eval.stats.pairs.maximum_likelihood import PairFit, Problem, maximise, problem_of
 from mturk_eval.stats.pairs.vote_counts import CodedVotes, VoteCounts
-from mturk_eval.parallel import map_tasks
 from mturk_eval.stats.resampling.weights import ResamplingUnit, cluster_weights
 from mturk_eval.stats.threads import threads_for
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mturk_eval.errors import InvalidInputError, StatisticsError
+from mturk_eval.parallel import Progress, map_tasks
 from mturk_eval.stats.linear.fitting import fit_linear
 from mturk_eval.stats.mixed.satterthwaite import satterthwaite_df
-from mturk_eval.parallel import Progress, map_tasks
 from mturk_eval.stats.power.design import StudyDesign, Truth
 from mturk_eval.stats.power.planning import images_needed, planned_power
 from mturk_eval.stats.power.results import PowerResult, SimulatedPower
