@@ -18,6 +18,10 @@ from benchmarks.speed_of_statistics.tasks import TASKS
 
 _OUT = Path(__file__).parents[1] / "speed_of_statistics.md"
 _GROWTH = "growth"
+_GROWTH_PICTURE = (
+    "![Seconds against the number of ratings, for intercepts and for slopes]"
+    "(../docs/pictures/time-by-ratings.svg)"
+)
 _PACKAGES = (
     "numpy",
     "scipy",
@@ -44,7 +48,7 @@ def main() -> None:
     if _GROWTH in keys and not arguments.quick:
         growths = measure_growth()
         draw_growth(growths)
-        parts += ["## Time against the number of ratings", growth_table(growths)]
+        parts += ["## Time against the number of ratings", growth_table(growths), _GROWTH_PICTURE]
     text = "\n\n".join(part for part in parts if part) + "\n"
     print(text)
     whole = not (arguments.only or arguments.quick)

@@ -22,8 +22,8 @@ Codes = NDArray[np.int32]
 
 _SMALL = 400_000
 """Entries up to which a dense matrix costs no more than the overhead of a sparse one."""
-_FLOPS_PER_PAIR = 12.0
-"""A dense product does this many multiplications in the time of one entry of the list."""
+_FLOPS_PER_PAIR = 40.0
+"""A dense product does this many multiplications while the list gets and uses one entry."""
 _DENSE_NUMBERS = 250_000_000
 """Largest dense matrix: 2 GB."""
 _STORED_PAIRS = 100_000_000
