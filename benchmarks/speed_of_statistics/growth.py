@@ -81,8 +81,8 @@ def growth_table(growths: list[Growth]) -> str:
     lines += [
         "",
         "While raters saw few of the cells, the sums over raters that slopes need are sparse and",
-        "cost the pairs of cells a rater saw; once a dense product is cheaper, it costs the same at",
-        "any number of ratings.",
+        "cost the pairs of cells a rater saw; once a dense product is cheaper, it costs the same",
+        "at any number of ratings.",
     ]
     return "\n".join(lines)
 
