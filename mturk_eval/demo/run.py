@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -14,8 +15,7 @@ from typing import Any, Final
 from mturk_eval import __version__
 from mturk_eval.batch import read_batch
 from mturk_eval.config import Settings, load_settings
-from mturk_eval.demo.encode import CODECS, write_reconstructions
-from mturk_eval.errors import InvalidInputError
+from mturk_eval.errors import InvalidInputError, StimuliError
 from mturk_eval.generation import generate
 from mturk_eval.hits.templates import load_templates
 from mturk_eval.ledger import open_ledger
@@ -26,11 +26,15 @@ from mturk_eval.requester.publish import execute_publish, plan_publish
 from mturk_eval.server import ServerOptions, running_server
 from mturk_eval.simulate.drive import simulate
 from mturk_eval.simulate.raters import PROFILES, make_raters, pixel_quality
+from mturk_eval.stimuli.codecs.registry import find_codec
+from mturk_eval.stimuli.encoding import encode
+from mturk_eval.stimuli.encoding_targets import ask_rates, find_pictures
 from mturk_eval.stimuli.hosting import hosting_for
 from mturk_eval.tidy.ledger import export_tidy, ratings_table, votes_table
 from mturk_eval.trials import Kind
 
 PHOTOGRAPHS: Final = Path(__file__).parent / "photographs"
+CODECS: Final = ("jpeg", "webp", "jpeg2000")
 RATES_BPP: Final = (0.15, 0.3)
 RATING_RATE_BPP: Final = 0.2
 SEED: Final = 1
@@ -111,8 +115,8 @@ def run_demo(
         originals = folder / "originals"
         shutil.copytree(PHOTOGRAPHS, originals)
         rated, compared = folder / "reconstructions-rated", folder / "reconstructions-compared"
-        write_reconstructions(originals, rated, rates=(RATING_RATE_BPP,), in_rate_folders=False)
-        write_reconstructions(originals, compared, rates=RATES_BPP, in_rate_folders=True)
+        _encode(originals, rated, (RATING_RATE_BPP,))
+        _encode(originals, compared, RATES_BPP)
     ledger_url = f"sqlite:///{folder / 'mturk_eval.db'}"
     plans: tuple[tuple[Kind, Path], ...] = (("satisfaction", rated), ("2afc", compared))
     database = f"sqlite:///{folder / 'server.db'}"
@@ -170,6 +174,21 @@ def _write_settings(folder: Path, endpoint: str, assignments: int) -> None:
         f"[design]\nseed = {SEED}\ncatch = 0.1\nrepeats = 0.1\ntrials_per_hit = 11\n",
         encoding="utf-8",
     )
+
+
+def _encode(originals: Path, folder: Path, rates_bpp: tuple[float, ...]) -> None:
+    """What `stimuli encode` does."""
+    pictures = find_pictures([originals])
+    outcomes = encode(
+        pictures,
+        {name: find_codec(name) for name in CODECS},
+        ask_rates(pictures, rates_bpp),
+        folder,
+        workers=len(os.sched_getaffinity(0)),
+    )
+    for outcome in outcomes:
+        if outcome.entry is None:
+            raise StimuliError(f"{outcome.id}: {outcome.problem}")
 
 
 def _generate_and_publish(

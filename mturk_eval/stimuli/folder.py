@@ -7,27 +7,32 @@ all that they make can be compared in one batch.
 
 from __future__ import annotations
 
-import csv
+import fcntl
 import hashlib
-import io
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from PIL import Image
 
-from mturk_eval.batch.stimuli_table import STIMULI_COLUMNS, read_stimulus, stimulus_row
 from mturk_eval.errors import StimuliError
+from mturk_eval.stimuli.folder_rows import Entry, read_rows, rows_bytes
 from mturk_eval.stimuli.images import RESIZE_FILTER, png_bytes, resize_to
 from mturk_eval.trials import Stimulus
 
+__all__ = [
+    "Entry", "Reconstruction", "StimuliFolder", "Target", "Unreachable", "is_resized",
+    "request_digest", "safe_name", "stimulus_id",
+]  # fmt: skip
+
 TABLE: Final = "stimuli.csv"
-# Beyond the columns of a batch: what the row was made from, so that a rerun knows what is done.
-REQUEST_COLUMN: Final = "request"
+# Rows that are not in the table yet; one small file each, so that any process can add one.
+_PENDING: Final = ".row-"
+_RESIZED: Final = ", coded at "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +98,6 @@ class Unreachable:
     request: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A row of a folder's stimuli.csv."""
-
-    stimulus: Stimulus
-    request: str
-
-
 def request_digest(
     original: bytes, image: str, method: str, target: Target, *settings: object
 ) -> str:
@@ -137,29 +134,7 @@ class StimuliFolder:
         StimuliError
             If the table is not one; names row and column.
         """
-        try:
-            text = self.table.read_text(encoding="utf-8-sig")
-        except FileNotFoundError:
-            return ()
-        except (OSError, UnicodeDecodeError) as error:
-            raise StimuliError(f"{self.table}: not a readable CSV file ({error}).") from error
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        missing = [name for name in STIMULI_COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise StimuliError(
-                f"{self.table}: column {missing[0]} is missing. Give another folder (--out)."
-            )
-        entries = []
-        for row in reader:
-            where = f"{self.table}, row {reader.line_num}"
-            if None in row or None in row.values():
-                raise StimuliError(f"{where}: not as many cells as the header.")
-            try:
-                stimulus = read_stimulus(row)
-            except ValueError as error:
-                raise StimuliError(f"{where}, {error}.") from error
-            entries.append(Entry(stimulus=stimulus, request=row.get(REQUEST_COLUMN, "")))
-        return tuple(entries)
+        return read_rows(self.table)
 
     def done(self) -> frozenset[str]:
         """Requests that need not be repeated: their files are there, or they cannot be met."""
@@ -191,7 +166,7 @@ class StimuliFolder:
         settings = made.settings
         if made.shown.size != original_size:
             settings += (
-                f", coded at {made.shown.width}×{made.shown.height} and shown at "
+                f"{_RESIZED}{made.shown.width}×{made.shown.height} and shown at "
                 f"{original_size[0]}×{original_size[1]} ({RESIZE_FILTER})"
             )
         width, height = original_size
@@ -202,7 +177,8 @@ class StimuliFolder:
                 image=made.image,
                 method=made.method,
                 target_bpp=made.target.bpp,
-                bpp=8 * len(made.coded) / (width * height),
+                # As it will stand in the table, so that reading it back gives the same value.
+                bpp=float(f"{8 * len(made.coded) / (width * height):.6g}"),
                 bytes=len(made.coded),
                 encoded_path=coded_path,
                 width_px=width,
@@ -218,47 +194,94 @@ class StimuliFolder:
     def record(self, entries: Iterable[Entry | Unreachable]) -> tuple[Entry, ...]:
         """Add rows to the table, in place of rows for the same image, method and target.
 
+        Returns
+        -------
+        tuple of Entry
+            All rows of the table.
+
         Raises
         ------
         StimuliError
             If an image would have two reconstructions by one method that trials cannot tell
             apart, or the table cannot be written.
         """
-        rows = {entry.stimulus.id: entry for entry in self.entries()}
-        for entry in entries:
-            row = entry if isinstance(entry, Entry) else _unreachable(entry)
-            rows[row.stimulus.id] = row
-        ordered = sorted(rows.values(), key=_order)
-        self._refuse_look_alikes(ordered)
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow([*STIMULI_COLUMNS, REQUEST_COLUMN])
-        writer.writerows([*stimulus_row(row.stimulus), row.request] for row in ordered)
-        self._write(TABLE, buffer.getvalue().encode())
-        return tuple(ordered)
+        added = [_entry(entry) for entry in entries]
+        with self._locked():
+            rows = {entry.stimulus.id: entry for entry in (*self.entries(), *added)}
+            self._refuse_look_alikes(_cells(rows.values()))
+            self._write(TABLE, rows_bytes(rows.values()))
+        return tuple(rows.values())
 
-    def _refuse_look_alikes(self, entries: Sequence[Entry]) -> None:
+    def leave(self, made: Entry | Unreachable) -> Entry:
+        """Keep a row for the next `gather`: from any process, at any time, safe from any crash.
+
+        Raises
+        ------
+        StimuliError
+            If the disk is full or the folder cannot be written.
+        """
+        entry = _entry(made)
+        name = hashlib.sha256(entry.stimulus.id.encode()).hexdigest()[:32]
+        self._write(f"{_PENDING}{name}.csv", rows_bytes([entry]))
+        return entry
+
+    def gather(self) -> tuple[Entry, ...]:
+        """Add all rows that were left (`leave`) to the table, as `record` does."""
+        pending = sorted(self.path.glob(f"{_PENDING}*.csv"))
+        if not pending:
+            return self.entries()
+        rows = self.record(row for path in pending for row in read_rows(path))
+        for path in pending:
+            path.unlink(missing_ok=True)
+        return rows
+
+    def check_new(self, wanted: Iterable[tuple[str, str, Target]]) -> None:
+        """Refuse what `record` would refuse, before any work.
+
+        Parameters
+        ----------
+        wanted : iterable of (image, method, target)
+
+        Raises
+        ------
+        StimuliError
+            As `record`.
+        """
+        cells = [
+            (image, method, t.bpp, stimulus_id(image, method, t)) for image, method, t in wanted
+        ]
+        self._refuse_look_alikes([*_cells(self.entries()), *cells])
+
+    def _refuse_look_alikes(self, cells: Iterable[tuple[str, str, float | None, str]]) -> None:
         seen: dict[tuple[str, str, float | None], str] = {}
-        for entry in entries:
-            s = entry.stimulus
-            if s.role == "original" or s.state == "unreachable":
-                continue
-            other = seen.setdefault((s.image, s.method, s.target_bpp), s.id)
-            if other != s.id:
+        for image, method, target_bpp, name in cells:
+            other = seen.setdefault((image, method, target_bpp), name)
+            if other != name:
                 raise StimuliError(
-                    f"{self.table} would hold {other} and {s.id}, which are one method without a "
+                    f"{self.table} would hold {other} and {name}, which are one method without a "
                     "target rate to tell them apart. Give one of them a name of its own (--method)."
                 )
 
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time changes the table, so that no row of another's is lost."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
     def _is_whole(self, stimulus: Stimulus) -> bool:
         try:
-            return (
-                hashlib.sha256((self.path / stimulus.path).read_bytes()).hexdigest()
-                == (stimulus.sha256)
-                and (self.path / stimulus.encoded_path).is_file()
-            )
+            shown = (self.path / stimulus.path).read_bytes()
+            coded_bytes = (self.path / stimulus.encoded_path).stat().st_size
         except OSError:
             return False
+        return (
+            hashlib.sha256(shown).hexdigest() == stimulus.sha256 and coded_bytes == stimulus.bytes
+        )
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.path / name
@@ -297,6 +320,22 @@ def safe_name(name: str) -> str:
     return kept.lstrip(".") or "_"
 
 
+def is_resized(stimulus: Stimulus) -> bool:
+    """Whether fewer pixels were coded than are shown, as `StimuliFolder.write` noted."""
+    return _RESIZED in stimulus.settings
+
+
+def _cells(entries: Iterable[Entry]) -> Iterator[tuple[str, str, float | None, str]]:
+    """What trials know a reconstruction by, and its id."""
+    for s in (entry.stimulus for entry in entries):
+        if s.role != "original" and s.state != "unreachable":
+            yield s.image, s.method, s.target_bpp, s.id
+
+
+def _entry(made: Entry | Unreachable) -> Entry:
+    return made if isinstance(made, Entry) else _unreachable(made)
+
+
 def _unreachable(missed: Unreachable) -> Entry:
     return Entry(
         stimulus=Stimulus(
@@ -315,8 +354,3 @@ def _unreachable(missed: Unreachable) -> Entry:
         ),
         request=missed.request,
     )
-
-
-def _order(entry: Entry) -> tuple[object, ...]:
-    s = entry.stimulus
-    return (s.role != "original", s.method, s.target_bpp or 0.0, s.id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import doctest
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import stats
 
 from analysis.human_compression import matched_ratings as matching
@@ -23,6 +26,8 @@ from analysis.human_compression.matched_ratings import (
     matched_ratings,
     matching_counts,
 )
+from analysis.human_compression.size_matching import SizeLine, match_sizes, published_ratios
+from mturk_eval.compressors.transcripts import describe, read_chat
 
 FOLDER = Path(__file__).parents[2] / "analysis" / "human_compression"
 PUBLISHED = pd.read_csv(FOLDER / "published.csv")
@@ -213,3 +218,68 @@ def test_the_committed_results_are_those_of_the_script(out: Path) -> None:
 def test_the_readme_quotes_the_results() -> None:
     table = (FOLDER / "results" / "published_against_reproduced.md").read_text()
     assert table[table.index("|  | published") :] in (FOLDER / "README.md").read_text()
+
+
+# The sizes of Table 2
+
+
+@pytest.fixture(scope="module")
+def small_sizes() -> tuple[SizeLine, ...]:
+    """The two images that are small in print."""
+    return match_sizes(PUBLISHED[PUBLISHED["image"].isin(["balloon", "guitarman"])])
+
+
+def test_webp_is_matched_just_over_the_chat(small_sizes: tuple[SizeLine, ...]) -> None:
+    """In print, WebP is 1.003 to 1.061 times the chat, and always over it."""
+    ratios = published_ratios(PUBLISHED)
+    assert (round(min(ratios), 3), round(max(ratios), 3)) == (1.003, 1.061)
+    for line in small_sizes:
+        assert 1 <= line.ratio < 1.061
+        assert line.webp_width < line.width
+        assert line.webp_width / line.webp_height == pytest.approx(
+            line.width / line.height, rel=0.01
+        )
+
+
+def test_the_committed_sizes_are_those_of_the_script(small_sizes: tuple[SizeLine, ...]) -> None:
+    written = pd.read_csv(FOLDER / "results" / "table_2.csv").set_index("image")
+    assert list(written.index) == list(PUBLISHED["image"])
+    assert written["ratio"].between(1, 1.061).all()
+    for line in small_sizes:
+        assert written.loc[line.image, "chat_bytes"] == line.chat_bytes
+        # Another libwebp makes other files, hardly larger ones.
+        assert written.loc[line.image, "webp_width"] == pytest.approx(line.webp_width, rel=0.05)
+
+
+def test_the_readme_quotes_the_sizes() -> None:
+    table = (FOLDER / "results" / "table_2.md").read_text()
+    readme = (FOLDER / "README.md").read_text()
+    found = re.search(r"chat: (.*), in print; (.*), here\.", table)
+    assert found is not None
+    assert f"| WebP / chat | {found[1]} | {found[2]} |" in readme
+
+
+# The example of a session
+
+
+def test_the_page_quotes_the_example() -> None:
+    """What docs/compressors/human_compression.md says of session/rocket.txt."""
+    chat = FOLDER / "session" / "rocket.txt"
+    description = describe(read_chat(chat), ["Ada"])
+    page = (FOLDER.parents[1] / "docs" / "compressors" / "human_compression.md").read_text()
+    size, characters = len(description.coded), len(description.text)
+    assert f"after the {size} bytes" in page
+    assert f"{description.messages}         {characters}    {size}" in page
+    named = "".join(f"Ada: {line}\n" for line in description.text.splitlines())
+    assert f"{len(bz2.compress(named.encode())) - size} bytes of {size} in the chat" in page
+    assert f"that chat has {len(bz2.compress(chat.read_bytes()))}." in page
+
+
+def test_the_example_is_compared_with_webp_of_its_size(tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    command = [sys.executable, str(FOLDER / "draw_session.py"), "--out", str(picture)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    sizes = {name: int(size) for name, size in re.findall(r"(\w+): (\d+) bytes,", done.stdout)}
+    assert sizes["human"] <= sizes["webp"] < 1.1 * sizes["human"]
+    with Image.open(picture) as row:
+        assert row.size == (3 * 480 + 2 * 8, 320)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from mturk_eval.cli.metric.commands import evaluate, features, train
+from mturk_eval.cli.metric.figures import draw_map
 from mturk_eval.cli.metric.use import export, score
 
 app = typer.Typer(
@@ -16,3 +17,4 @@ app = typer.Typer(
 
 for command in (train, features, evaluate, score, export):
     app.command()(command)
+app.command("map")(draw_map)

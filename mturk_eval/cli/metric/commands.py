@@ -65,6 +65,7 @@ def train(
         bool,
         typer.Option("--leave-methods-out", help="Train again without each method, and score it."),
     ] = False,
+    figures: options.Figures = None,
     resamples: options.Resamples = 2_000,
     seed: options.Seed = 0,
     batch: BatchNames = None,
@@ -75,6 +76,7 @@ def train(
 
     E.g. mturk-eval metric train --batch-folder batch/ --out metric.safetensors
     """
+    from mturk_eval.cli.metric.figures import LearnedMetric, check_folder, write_figures
     from mturk_eval.cli.metric.training import (
         BackboneChoice,
         Extracting,
@@ -88,6 +90,7 @@ def train(
     for library in ("torch", "safetensors"):
         import_extra(library, "Training a metric")
     check_out(out, ".safetensors")
+    check_folder(figures)
     source = vote_source(
         ctx, votes, originals, reconstructions, batch_folder, bapps, bapps_votes, column,
         drop_missing, exclude_rater, minimum_votes, batch, ledger,
@@ -108,12 +111,13 @@ def train(
             if test_images is None
             else split_listed(voted.triplets, [name.strip() for name in test_images.split(",")])
         )
+        extracting = Extracting(folder=features, device=device, workers=workers, dask=dask)
         trained = train_and_write(
             voted,
             opened,
             out,
             split=split,
-            extracting=Extracting(folder=features, device=device, workers=workers, dask=dask),
+            extracting=extracting,
             others=others,
             recipe=recipe.value,
             ransac=ransac,
@@ -122,6 +126,8 @@ def train(
             seed=seed,
         )
     comparison = trained.study.comparison
+    learned = LearnedMetric(path=out, weights=trained.study.trained.weights, backbone=opened)
+    drawn = write_figures(figures, comparison, [learned], voted, extracting)
     if json:
         print_json(
             {
@@ -133,6 +139,7 @@ def train(
                 "n_pairs_computed": trained.extraction.n_computed,
                 "provenance": trained.provenance.model_dump(mode="json"),
                 "comparison": comparison.document(),
+                "figures": [str(path) for path in drawn],
             }
         )
         return
@@ -241,6 +248,7 @@ def evaluate(
     colours: options.Colours = options.ColoursName.rgb,
     metrics: options.OwnMetrics = None,
     direction: options.Directions = None,
+    figures: options.Figures = None,
     resamples: options.Resamples = 2_000,
     seed: options.Seed = 0,
     batch: BatchNames = None,
@@ -254,6 +262,7 @@ def evaluate(
 
     E.g. mturk-eval metric evaluate metric.safetensors --batch-folder batch/
     """
+    from mturk_eval.cli.metric.figures import check_folder, learned_metrics, write_figures
     from mturk_eval.cli.metric.training import Extracting, tell_backbone
     from mturk_eval.cli.metric.training import evaluate as compare
     from mturk_eval.metric.errors import import_extra
@@ -261,6 +270,7 @@ def evaluate(
 
     for library in ("torch", "safetensors"):
         import_extra(library, "Evaluating a metric")
+    check_folder(figures)
     source = vote_source(
         ctx, votes, originals, reconstructions, batch_folder, bapps, bapps_votes, column,
         drop_missing, exclude_rater, minimum_votes, batch, ledger,
@@ -271,16 +281,19 @@ def evaluate(
         tell_backbone(metric.backbone.label, metric.backbone.random_seed)
     with stopping(f"There is no result. Features so far are in {features}: run again."):
         voted = _read(source)
+        extracting = Extracting(folder=features, device=device, workers=workers, dask=dask)
         comparison = compare(
             read,
             voted,
-            extracting=Extracting(folder=features, device=device, workers=workers, dask=dask),
+            extracting=extracting,
             backbone_weights=backbone_weights,
             others=others,
             unseen=unseen,
             resamples=resamples,
             seed=seed,
         )
+    learned = learned_metrics(read, backbone_weights) if figures is not None else []
+    drawn = write_figures(figures, comparison, learned, voted, extracting)
     labels = list(dict.fromkeys(metric.backbone.label for metric in read.values()))
     if json:
         print_json(
@@ -296,6 +309,7 @@ def evaluate(
                 "source": voted.source,
                 "notes": list(voted.notes),
                 **comparison.document(),
+                "figures": [str(path) for path in drawn],
             }
         )
         return

@@ -173,6 +173,14 @@ Directions = Annotated[
         help="Which values of a metric of --metrics are better; once for each to compare.",
     ),
 ]
+Figures = Annotated[
+    Path | None,
+    typer.Option(
+        "--figures",
+        metavar="DIR",
+        help="Also draw scores, scores by bit-rate and weights into this folder: SVG, PNG, CSV.",
+    ),
+]
 Resamples = Annotated[
     int, typer.Option("--resamples", min=2, help="How many resamples of originals are drawn.")
 ]

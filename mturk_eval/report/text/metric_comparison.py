@@ -2,45 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from mturk_eval.metric.comparison import MetricComparison
 from mturk_eval.metric.yardsticks import HUMAN_LINE_MEANINGS, HumanLine
 from mturk_eval.report.tables import Cell, interval, text_table, wrapped
 from mturk_eval.report.text.result import first_rows
 from mturk_eval.stats.evaluation.metric_results import Estimate
 
-_LINES: dict[HumanLine, str] = {
+LINE_NAMES: Final[Mapping[HumanLine, str]] = {
     "plug_in": "human, as published",
     "unbiased": "human, unbiased",
     "majority": "majority of these votes",
 }
-_MOST_COLUMNS = 5  # of metrics in a break-down: a terminal is no wider
 _DIGITS = 3
+_NAME_WIDTH = 33  # of a metric in a table: with its numbers it fits a terminal
+_MOST_COLUMNS = 9  # of metrics in a break-down, by their numbers
 
 
 def metric_comparison_text(result: MetricComparison) -> str:
-    """A comparison for the terminal, its warnings included."""
+    """A comparison for the terminal, its warnings included; no line is over 100 columns.
+
+    Metrics are numbered in the first table; the others name them by these numbers.
+    """
     level = f"{result.ci_level:.0%} interval"
     parts = [
         f"\n2AFC scores on {result.n_triplets:,} held-out triplets of {result.n_originals:,} "
         f"originals ({result.n_votes:,} votes)\n",
         text_table(
-            ["metric", "2AFC", level, "of reachable", "log-loss", level],
+            ["#", "metric", "2AFC", level, "of reachable", "log-loss", level],
             [
                 [
-                    row.metric, *_cells(row.score), _percent(row.share_of_reachable),
-                    *_cells(row.log_loss),
+                    number, _short(row.metric), *_cells(row.score),
+                    _percent(row.share_of_reachable), *_cells(row.log_loss),
                 ]
-                for row in result.rows
+                for number, row in enumerate(result.rows, start=1)
             ],
         ),
         "\nWhat people reach\n",
         text_table(
             ["line", "agreement", level],
-            [[_LINES[line], *_cells(estimate)] for line, estimate in result.human.items()],
+            [[LINE_NAMES[line], *_cells(estimate)] for line, estimate in result.human.items()],
         ),
         "",
         *(
-            wrapped(f"{_LINES[line]}: {meaning}")
+            wrapped(f"{LINE_NAMES[line]}: {meaning}")
             for line, meaning in HUMAN_LINE_MEANINGS.items()
             if line in result.human
         ),
@@ -71,32 +78,43 @@ def metric_comparison_text(result: MetricComparison) -> str:
 def _differences(result: MetricComparison) -> list[str]:
     """By how much the first metric exceeds the others."""
     first = result.rows[0].metric
+    numbers = {row.metric: number for number, row in enumerate(result.rows, start=1)}
     rows: list[list[Cell]] = [
-        [f"{row.metric} - {row.other}", *_cells(row.difference)]
+        [numbers[row.other], _short(row.other), *_cells(row.difference)]
         for row in result.differences
-        if first in (row.metric, row.other)
+        if row.metric == first
     ]
     if not rows:
         return []
     table = first_rows(
-        ["metrics", "difference", f"{result.ci_level:.0%} interval"], rows, "differences"
+        ["#", f"{_short(first)} less", "2AFC", f"{result.ci_level:.0%} interval"],
+        rows,
+        "differences",
     )
     return ["\nDifferences in 2AFC score\n", table]
 
 
 def _breakdowns(result: MetricComparison) -> list[str]:
+    """Parts by rows, metrics by columns, headed by their numbers."""
     if not result.breakdowns:
         return []
-    shown = [row.metric for row in result.rows][:_MOST_COLUMNS]
+    shown = [row.metric for row in result.rows]
     rows: list[list[Cell]] = [
         [
-            part.level, part.n_triplets, part.human["unbiased"].value,
-            *(part.scores[metric].value for metric in shown),
+            _short(part.level), part.n_triplets, part.human["unbiased"].value,
+            *(part.scores[metric].value for metric in shown[:_MOST_COLUMNS]),
         ]
         for part in result.breakdowns
     ]  # fmt: skip
-    table = first_rows(["part", "triplets", "human, unbiased", *shown], rows, "parts")
-    return ["\n2AFC scores by bit-rate and by pair of methods\n", table]
+    numbers = [str(number) for number in range(1, len(shown) + 1)]
+    header = ["part", "triplets", "human", *numbers[:_MOST_COLUMNS]]
+    rest = len(shown) - _MOST_COLUMNS
+    more = f"… and metrics {_MOST_COLUMNS + 1} to {len(shown)}: with --json." if rest > 0 else ""
+    return [
+        "\n2AFC scores by bit-rate and by pair of methods, beside human, unbiased\n",
+        first_rows(header, rows, "parts"),
+        *([more] if more else []),
+    ]
 
 
 def _left_out(result: MetricComparison) -> list[str]:
@@ -106,7 +124,7 @@ def _left_out(result: MetricComparison) -> list[str]:
     table = text_table(
         ["method left out", "2AFC without", "with", "difference", level],
         [
-            [row.method, row.without.value, row.with_method.value, *_cells(row.difference)]
+            [_short(row.method), row.without.value, row.with_method.value, *_cells(row.difference)]
             for row in result.left_out
         ],
     )
@@ -119,7 +137,11 @@ def _combinations(result: MetricComparison) -> list[str]:
     table = text_table(
         ["combination", "weights (standardised)", "2AFC in training"],
         [
-            [row.name, ", ".join(f"{one:.2f}" for one in row.standard_weights), row.training_score]
+            [
+                _short(row.name),
+                ", ".join(f"{one:.2f}" for one in row.standard_weights),
+                row.training_score,
+            ]
             for row in result.combinations
         ],
     )
@@ -132,3 +154,11 @@ def _cells(estimate: Estimate) -> list[Cell]:
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.0%}"
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for numbers: a long one loses its middle."""
+    if len(name) <= _NAME_WIDTH:
+        return name
+    start = _NAME_WIDTH // 2
+    return f"{name[:start]}…{name[start + 1 - _NAME_WIDTH :]}"

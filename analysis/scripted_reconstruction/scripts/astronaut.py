@@ -1,0 +1,10 @@
+# An astronaut before a flag and a model of the shuttle.
+canvas(480, 480, "#c9bfbd")
+use("glow.webp").opacity(70).resize(500, 500).place(300, 40)
+use("glow.webp").tint("#8c7f80", 100).opacity(60).resize(300, 300).place(120, 110)
+use("flag.webp").place(47, 240)
+use("square.webp").tint("#000000", 100).resize(140, 230).place(412, 372)
+use("shuttle.webp").place(386, 135)
+use("suit.webp").place(180, 308)
+use("head.webp").place(212, 96)
+use("helmet.webp").place(369, 400)

@@ -1,0 +1,10 @@
+# A rocket on its pad at dusk, with two towers, two masts and the lamps of the ground.
+canvas(480, 320)
+use("dusk.webp").resize(480, 320).place()
+use("glow.webp").tint("#40609c", 100).opacity(45).resize(420, 360).place(190, 190)
+use("glow.webp").tint("#060c18", 100).resize(300, 420).place(480, 30)
+use("tower.webp").place(34, 160).flip("left-right").resize(88, 350).rotate(4).place(447, 160)
+use("mast.webp").place(138, 204).flip("left-right").place(342, 204)
+use("rocket.webp").place(244, 206)
+(use("lamp.webp").place(113, 282).place(145, 296).place(272, 297).resize(40).place(61, 262)
+    .place(325, 295).resize(54).tint("#ffffff", 70).place(83, 312).place(337, 314))

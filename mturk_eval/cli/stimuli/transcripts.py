@@ -1,0 +1,199 @@
+"""``mturk-eval stimuli transcripts``: human compression, from chats and final pictures."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of, stopping
+from mturk_eval.cli.options import Json
+
+if TYPE_CHECKING:
+    from mturk_eval.compressors.transcripts import ChatFormat, Outcome, Rate
+
+FORMATS = "plain, copied, whatsapp, zoom, slack, discord, telegram"
+
+
+def transcripts(
+    ctx: typer.Context,
+    chats: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CHAT…", help="Chats named like their images, or folders of them.", exists=True
+        ),
+    ],
+    originals: Annotated[Path, typer.Option("--originals", help="Folder of original images.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of stimuli, new or to be added to.")],
+    reconstructions: Annotated[
+        Path | None,
+        typer.Option(
+            "--reconstructions",
+            help="Folder of the reconstructors' final pictures, named like their originals. "
+            "Without it, sizes are counted only.",
+        ),
+    ] = None,
+    describer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--describer",
+            metavar="NAME",
+            help="Whose text counts; may be given again where several described.",
+        ),
+    ] = None,
+    speaker: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--speaker",
+            metavar="NAME",
+            help="Somebody else who wrote; needed where a name holds a colon, or where lines have "
+            "no times and a word before a colon is taken for a name.",
+        ),
+    ] = None,
+    chat_format: Annotated[
+        str | None,
+        typer.Option("--format", help=f"Of all chats: {FORMATS}. Default: guessed and shown."),
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", help="Name of what comes out, in the folder's table.")
+    ] = "human",
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Processes; default: the cores there are."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Count what describers typed, and add the pictures made from it to a folder of stimuli.
+
+    Times and the reconstructor's lines are taken out; the rest, compressed by bzip2, is the rate.
+
+    E.g. mturk-eval stimuli transcripts chats/ --originals photos/ --reconstructions screens/
+    --describer Ada --out stimuli/
+    """
+    from mturk_eval.compressors.transcripts import (
+        count_chats,
+        find_chats,
+        pair_sessions,
+        write_stimuli,
+    )
+    from mturk_eval.stimuli.images import parse_background
+    from mturk_eval.stimuli.matching import find_originals
+
+    settings = settings_of(ctx)
+    pictures = find_originals(originals)
+    sessions = pair_sessions(
+        find_chats(chats),
+        pictures,
+        None if reconstructions is None else find_originals(reconstructions),
+    )
+    counted = count_chats(
+        sessions,
+        chat_format=_format(chat_format),
+        describers=describer or (),
+        names=speaker or (),
+    )
+    advice = f"What is in {out} stays there; the same command goes on from there."
+    with stopping(advice), progress_bar("Writing stimuli") as progress:
+        outcome = write_stimuli(
+            counted,
+            out,
+            method=method,
+            background=parse_background(settings.design.background),
+            workers=workers or os.cpu_count() or 1,
+            progress=progress,
+        )
+    # A table of sizes must fit the originals that it is given with.
+    listed = [str(path) for image, path in pictures.items() if image in outcome.sized]
+    _show(
+        outcome,
+        coded=shlex.join(listed if len(listed) < len(pictures) else [str(originals)]),
+        originals=originals,
+        out=out,
+        json=json,
+    )
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
+def _format(name: str | None) -> ChatFormat | None:
+    from mturk_eval.compressors.transcripts import ChatFormat
+    from mturk_eval.errors import SettingsError
+
+    if name is None:
+        return None
+    try:
+        return ChatFormat(name)
+    except ValueError as error:
+        raise SettingsError(f"--format {name}: give {FORMATS}.") from error
+
+
+def _show(outcome: Outcome, *, coded: str, originals: Path, out: Path, json: bool) -> None:
+    for rate in outcome.rates:
+        for note in rate.notes:
+            say(f"{rate.image}: {note}.")
+    for failure in outcome.failures:
+        say(f"{failure.image}: {failure.message}")
+    if json:
+        print_json(
+            {
+                "out": str(out),
+                "sizes": str(outcome.sizes),
+                "rows": [_row(rate) for rate in outcome.rates],
+                "failures": [{"image": f.image, "message": f.message} for f in outcome.failures],
+            }
+        )
+        return
+    _print_table(outcome.rates)
+    if outcome.failures:
+        say(f"{count(len(outcome.failures), 'image')} failed; the same command tries them again.")
+    elif outcome.rates:
+        typer.echo(
+            f"Next: mturk-eval stimuli encode {coded} --codec webp --bytes-from "
+            f"{outcome.sizes} --allow over --out {out}"
+        )
+        typer.echo(
+            f"then: mturk-eval generate satisfaction --originals {originals} --reconstructions "
+            f"{out} --out batch/"
+        )
+
+
+def _row(rate: Rate) -> dict[str, object]:
+    return {
+        "image": rate.image,
+        "format": str(rate.format),
+        "describer": rate.describer,
+        "messages": rate.messages,
+        "characters": rate.characters,
+        "text_bytes": rate.text_bytes,
+        "bytes": rate.coded_bytes,
+        "bpp": rate.bpp,
+        "original_bytes": rate.original_bytes,
+        "ratio": rate.ratio,
+        "shown": rate.is_shown,
+        "notes": list(rate.notes),
+    }
+
+
+def _print_table(rates: tuple[Rate, ...]) -> None:
+    head = ["image", "chat", "messages", "characters", "bytes", "bpp", "original bytes", "ratio"]
+    cells = [
+        [
+            rate.image,
+            str(rate.format),
+            f"{rate.messages:,}",
+            f"{rate.characters:,}",
+            f"{rate.coded_bytes:,}",
+            f"{rate.bpp:.4f}",
+            f"{rate.original_bytes:,}",
+            f"{rate.ratio:.0f}",
+        ]
+        for rate in rates
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    for row in (head, *cells):
+        left = (f"{cell:<{width}}" for cell, width in zip(row[:2], widths[:2], strict=True))
+        right = (f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True))
+        typer.echo("  ".join([*left, *right]))

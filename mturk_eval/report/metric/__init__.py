@@ -1,0 +1,1 @@
+"""Figures of a learned metric: scores, scores by rate, weights, and where two pictures differ."""

@@ -1,0 +1,334 @@
+"""Encode originals at target sizes, in parallel: what is done is kept, what fails is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from mturk_eval.errors import ImageError, MturkEvalError, StimuliError
+from mturk_eval.parallel import Progress, map_tasks
+from mturk_eval.stimuli.codecs.codec import Codec
+from mturk_eval.stimuli.encoding_targets import Ask, Asks, target_bytes
+from mturk_eval.stimuli.folder import (
+    Entry,
+    Reconstruction,
+    StimuliFolder,
+    Unreachable,
+    request_digest,
+    stimulus_id,
+)
+from mturk_eval.stimuli.images import open_for_display
+from mturk_eval.stimuli.rate_matching import Match, Miss, PictureFiles, Side, check_quality
+
+_SECONDS_BETWEEN_TABLES: Final = 1.0
+# What libraries raise at a picture that they cannot take; it must not stop the other pictures.
+_FAILURES: Final = (
+    MturkEvalError, OSError, ValueError, TypeError, RuntimeError, SystemError, MemoryError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How files are matched to their targets.
+
+    Attributes
+    ----------
+    side : {"under", "over"}
+        Where a file may lie that does not hit its target.
+    resize : bool
+        Whether fewer pixels are coded where the lowest quality is too large.
+    background : (int, int, int)
+        RGB colour behind transparent originals.
+    """
+
+    side: Side = "under"
+    resize: bool = True
+    background: tuple[int, int, int] = (128, 128, 128)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one thing asked for.
+
+    Attributes
+    ----------
+    image, method : str
+    ask : Ask
+    entry : Entry or None
+        Its row of stimuli.csv; None if it failed.
+    problem : str
+        Why it failed.
+    encodes : int
+        Files made on the way; 0 for what was done before.
+    seconds : float
+        Of one core.
+    """
+
+    image: str
+    method: str
+    ask: Ask
+    entry: Entry | None
+    problem: str = ""
+    encodes: int = 0
+    seconds: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """As in stimuli.csv."""
+        return stimulus_id(self.image, self.method, self.ask.target)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One original by one codec: it is decoded once, whatever the number of sizes."""
+
+    image: str
+    path: Path
+    method: str
+    codec: Codec
+    asks: tuple[tuple[Ask, str], ...]  # with their request digests
+    manner: Manner
+    out: Path
+
+
+def encode(
+    originals: Mapping[str, Path],
+    codecs: Mapping[str, Codec],
+    asks: Asks,
+    out: Path,
+    *,
+    manner: Manner | None = None,
+    workers: int = 1,
+    dask: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Outcome, ...]:
+    """Encode every original by every codec at every size that is asked for.
+
+    What is done is kept at once, so that after Ctrl-C or a crash the same call does the rest; what
+    fails for one original leaves the others unharmed.
+
+    Parameters
+    ----------
+    originals : mapping
+        Files by image name.
+    codecs : mapping
+        Codecs by method name.
+    asks : mapping
+        By image name (`ask_rates` and the like).
+    out : Path
+        A folder of stimuli (`StimuliFolder`); it may hold others already.
+    manner : Manner, optional
+    workers, dask
+        As in `map_tasks`. Machines of a cluster must see the same files.
+    progress : callable, optional
+        Called with the number of original-codec pairs done, and of all.
+
+    Returns
+    -------
+    tuple of Outcome
+        In the order of codecs, targets, images; what was done before is among them.
+
+    Raises
+    ------
+    StimuliError
+        If the folder holds files that trials could not tell from these, or cannot be written.
+    InvalidInputError
+        If a quality that is asked for is none of a codec's.
+    MturkEvalError
+        If a process was ended from outside.
+    """
+    manner = manner or Manner()
+    folder = StimuliFolder(out.absolute())
+    every = [(image, ask) for image in originals for ask in asks[image]]
+    for codec in codecs.values():
+        for quality in {ask.quality for _, ask in every if ask.quality is not None}:
+            check_quality(codec, quality)
+    folder.check_new((image, method, ask.target) for method in codecs for image, ask in every)
+    identities = {
+        # The settings of one quality tell those that are the same for all.
+        method: (codec.encoder(), codec.settings(codec.knob.lowest), codec.knob)
+        for method, codec in codecs.items()
+    }
+    rows = {entry.request: entry for entry in folder.gather()}  # of a run that was ended before
+    done = folder.done()
+    outcomes: list[Outcome] = []
+    jobs: list[_Job] = []
+    for image, path in originals.items():
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            problem = f"{path} cannot be read: {error.strerror or error}"
+            outcomes += [
+                Outcome(image=image, method=method, ask=ask, entry=None, problem=problem)
+                for method in codecs
+                for ask in asks[image]
+            ]
+            continue
+        for method, codec in codecs.items():
+            missing = []
+            for ask in asks[image]:
+                request = request_digest(
+                    data, image, method, ask.target, ask, identities[method], manner
+                )
+                if request in done:
+                    entry = rows[request]
+                    outcomes.append(Outcome(image=image, method=method, ask=ask, entry=entry))
+                else:
+                    missing.append((ask, request))
+            if missing:
+                jobs.append(
+                    _Job(
+                        image=image,
+                        path=path.absolute(),
+                        method=method,
+                        codec=codec,
+                        asks=tuple(missing),
+                        manner=manner,
+                        out=folder.path,
+                    )
+                )
+    try:
+        made = map_tasks(
+            _encode_job,
+            jobs,
+            workers=workers,
+            dask=dask,
+            progress=_gathering(folder, progress),
+        )
+    except BrokenExecutor as error:
+        raise MturkEvalError(
+            "A process was ended by the system, most often for want of memory. What is done is "
+            "kept; run the same command with fewer --workers."
+        ) from error
+    finally:
+        folder.gather()
+    outcomes += [outcome for job in made for outcome in job]
+    return tuple(sorted(outcomes, key=_order(list(codecs), list(originals))))
+
+
+def _gathering(folder: StimuliFolder, progress: Progress | None) -> Progress:
+    """Progress that also brings the table up to date, now and then."""
+    latest = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal latest
+        if progress is not None:
+            progress(done, total)
+        if time.monotonic() - latest > _SECONDS_BETWEEN_TABLES:
+            folder.gather()
+            latest = time.monotonic()
+
+    return tell
+
+
+def _order(
+    methods: Sequence[str], images: Sequence[str]
+) -> Callable[[Outcome], tuple[object, ...]]:
+    def key(outcome: Outcome) -> tuple[object, ...]:
+        target = outcome.ask.target
+        return (
+            methods.index(outcome.method),
+            target.bpp or 0.0,
+            target.label,
+            images.index(outcome.image),
+        )
+
+    return key
+
+
+def _encode_job(job: _Job) -> list[Outcome]:
+    """All sizes of one original by one codec; each is kept before the next begins."""
+    try:
+        files = PictureFiles(_open_still(job.path, job.manner.background), job.codec)
+    except _FAILURES as error:
+        return [_failed(job, ask, error) for ask, _ in job.asks]
+    return [_encode_one(job, files, ask, request) for ask, request in job.asks]
+
+
+def _encode_one(job: _Job, files: PictureFiles, ask: Ask, request: str) -> Outcome:
+    started = time.monotonic()
+    try:
+        entry, encodes = _make(job, files, ask, request)
+    except _FAILURES as error:
+        return _failed(job, ask, error)
+    return Outcome(
+        image=job.image,
+        method=job.method,
+        ask=ask,
+        entry=entry,
+        encodes=encodes,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _make(job: _Job, files: PictureFiles, ask: Ask, request: str) -> tuple[Entry, int]:
+    """Encode, decode and write; give the row, and how many files were encoded."""
+    folder, codec, original = StimuliFolder(job.out), job.codec, files.image
+    n_bytes = target_bytes(ask, original.width * original.height, job.manner.side)
+    if n_bytes is None:
+        assert ask.quality is not None  # noqa: S101  # an ask has a rate, a size or a quality
+        match: Match | Miss = files.at_quality(ask.quality)
+    else:
+        match = files.match(n_bytes, side=job.manner.side, resize=job.manner.resize)
+    if isinstance(match, Miss):
+        missed = Unreachable(
+            image=job.image,
+            method=job.method,
+            target=ask.target,
+            encoder=codec.encoder(),
+            reason=match.reason,
+            request=request,
+        )
+        return folder.leave(missed), match.encodes
+    shown = codec.decode(match.coded)
+    if shown.size != match.coded_size:
+        raise StimuliError(
+            f"{codec.name} decodes its own file to {shown.width}×{shown.height} pixels instead of "
+            f"{match.coded_size[0]}×{match.coded_size[1]}."
+        )
+    made = Reconstruction(
+        image=job.image,
+        method=job.method,
+        target=ask.target,
+        coded=match.coded,
+        suffix=codec.suffix,
+        shown=shown,
+        encoder=codec.encoder(),
+        settings=match.settings,
+        request=request,
+    )
+    return folder.leave(folder.write(made, original.size)), match.encodes
+
+
+def _open_still(path: Path, background: tuple[int, int, int]) -> Image.Image:
+    """The picture raters see as the original.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be shown, or holds several pictures: which one is meant is not ours to
+        say.
+    """
+    picture = open_for_display(path, background)
+    with Image.open(path) as image:
+        n_frames = getattr(image, "n_frames", 1)
+        # A telephone's photograph can be an MPO file, whose other frames are smaller copies.
+        if n_frames > 1 and image.format != "MPO":
+            raise ImageError(path, f"it holds {n_frames} frames; save the one to be coded as PNG")
+    return picture
+
+
+def _failed(job: _Job, ask: Ask, error: BaseException) -> Outcome:
+    if isinstance(error, MemoryError):
+        problem = f"{job.path.name}: not enough memory; run fewer --workers"
+    elif isinstance(error, MturkEvalError):
+        problem = str(error)
+    else:
+        problem = f"{job.path.name}: {job.codec.name} failed ({type(error).__name__}: {error})"
+    return Outcome(image=job.image, method=job.method, ask=ask, entry=None, problem=problem)

@@ -1,0 +1,185 @@
+"""Which originals to encode, and how large each file shall be."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from mturk_eval.errors import StimuliError
+from mturk_eval.stimuli.folder import Target, safe_name
+from mturk_eval.stimuli.matching import find_originals
+from mturk_eval.stimuli.rate_matching import Side
+
+_SHOWN_PROBLEMS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What is asked of a codec for one original: a rate, a size, or a quality.
+
+    Attributes
+    ----------
+    target : Target
+        Its bits per pixel give the size where ``n_bytes`` and ``quality`` are None.
+    n_bytes : int or None
+    quality : float or None
+    """
+
+    target: Target
+    n_bytes: int | None = None
+    quality: float | None = None
+
+
+Asks = Mapping[str, tuple[Ask, ...]]
+"""What is asked for each original, by its name."""
+
+
+def target_bytes(ask: Ask, n_pixels: int, side: Side) -> int | None:
+    """The size to match in whole bytes, or None where a quality is asked for.
+
+    Examples
+    --------
+    >>> target_bytes(Ask(target=Target.rate(0.15)), 101, "under")
+    1
+    """
+    if ask.n_bytes is not None or ask.target.bpp is None:
+        return ask.n_bytes
+    exact = Fraction(str(ask.target.bpp)) * n_pixels / 8
+    return max(math.floor(exact) if side == "under" else math.ceil(exact), 1)
+
+
+def find_pictures(paths: Sequence[Path]) -> dict[str, Path]:
+    """Find the originals that are meant by files and folders, by stem.
+
+    Raises
+    ------
+    StimuliError
+        If one is not there, a folder holds no image, or two files share a name.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        if path.is_dir():
+            files = find_originals(path)
+        elif path.is_file():
+            files = {path.stem: path}
+        else:
+            raise StimuliError(f"{path}: there is no such file or folder.")
+        for image, file in files.items():
+            other = found.setdefault(image, file)
+            if other.resolve() != file.resolve():
+                raise StimuliError(
+                    f"{file} and {other} have the same name without suffix; files are matched by "
+                    "it, so rename one."
+                )
+    places: dict[str, str] = {}
+    for image, file in found.items():
+        namesake = places.setdefault(safe_name(image), image)
+        if namesake != image:
+            raise StimuliError(
+                f"{file} and {found[namesake]} would be written to the same file "
+                f"({safe_name(image)}); rename one."
+            )
+    return dict(sorted(found.items()))
+
+
+def ask_rates(images: Iterable[str], bpps: Sequence[float]) -> Asks:
+    """The same rates for all, in bits per pixel of the original."""
+    asks = tuple(Ask(target=Target.rate(bpp)) for bpp in dict.fromkeys(bpps))
+    return dict.fromkeys(images, asks)
+
+
+def ask_bytes(images: Iterable[str], n_bytes: int) -> Asks:
+    """One size for all."""
+    return dict.fromkeys(images, (Ask(target=Target(label=f"{n_bytes}-bytes"), n_bytes=n_bytes),))
+
+
+def ask_quality(images: Iterable[str], quality: float) -> Asks:
+    """One quality for all, whatever the sizes."""
+    ask = Ask(target=Target(label=f"quality-{quality:g}"), quality=quality)
+    return dict.fromkeys(images, (ask,))
+
+
+def ask_listed(images: Iterable[str], source: Path) -> Asks:
+    """A size of its own for each original, from a table or as large as a folder's files.
+
+    Parameters
+    ----------
+    images : iterable of str
+    source : Path
+        A CSV file with the columns ``image,bytes``, or a folder of files of the same names.
+
+    Raises
+    ------
+    StimuliError
+        With every row that is wrong, and every image without a size.
+    """
+    names = list(images)
+    sizes, problems = _file_sizes(source) if source.is_dir() else _listed_sizes(source)
+    problems += [
+        f"{where}: there is no original named {image}."
+        for image, (_, where) in sizes.items()
+        if image not in names
+    ]
+    problems += [f"{image} has no size." for image in names if image not in sizes]
+    if problems:
+        shown = "\n".join(f"  {problem}" for problem in problems[:_SHOWN_PROBLEMS])
+        more = len(problems) - _SHOWN_PROBLEMS
+        raise StimuliError(
+            f"{source} and the originals do not fit together:\n{shown}"
+            + (f"\n  and {more} more" if more > 0 else "")
+        )
+    target = Target(label="matched")
+    return {image: (Ask(target=target, n_bytes=sizes[image][0]),) for image in names}
+
+
+_Sizes = dict[str, tuple[int, str]]  # bytes, and where that is written
+
+
+def _file_sizes(folder: Path) -> tuple[_Sizes, list[str]]:
+    sizes: _Sizes = {}
+    problems = []
+    for path in sorted(folder.iterdir()):
+        if not path.is_file() or path.name.startswith("."):
+            continue
+        if path.stem in sizes:
+            problems.append(f"{path}: another file has the same name without suffix.")
+        elif path.stat().st_size == 0:
+            problems.append(f"{path}: the file is empty.")
+        sizes[path.stem] = (path.stat().st_size, str(path))
+    return sizes, problems
+
+
+def _listed_sizes(table: Path) -> tuple[_Sizes, list[str]]:
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StimuliError(f"{table}: not a readable CSV file ({error}).") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    for column in ("image", "bytes"):
+        if column not in (reader.fieldnames or ()):
+            raise StimuliError(f"{table}: column {column} is missing; it needs image,bytes.")
+    sizes: _Sizes = {}
+    problems = []
+    try:
+        for row in reader:
+            where = f"row {reader.line_num}"
+            image, size = (row["image"] or "").strip(), (row["bytes"] or "").strip()
+            if not image:
+                problems.append(f"{where}, column image: empty.")
+                continue
+            if image in sizes:
+                problems.append(f"{where}, column image: {image} is listed twice.")
+            is_count = size.isascii() and size.isdecimal() and int(size) > 0
+            if not is_count:
+                problems.append(
+                    f"{where}, column bytes: {size!r} is not a whole number of at least 1."
+                )
+            sizes.setdefault(image, (int(size) if is_count else 0, where))
+    except csv.Error as error:
+        raise StimuliError(f"{table}: not a readable CSV file ({error}).") from error
+    return sizes, problems
