@@ -13,7 +13,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Batch": "mturk_eval.batch",
+    "LPIPSComp": "mturk_eval.metric.model",
     "MturkEvalError": "mturk_eval.errors",
+    "OnnxMetric": "mturk_eval.metric.onnx_scoring",
     "Settings": "mturk_eval.config",
     "bd_rate": "mturk_eval.stats.evaluation.bd_rate",
     "evaluate_metrics": "mturk_eval.stats.evaluation.metrics",
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from mturk_eval.errors import MturkEvalError as MturkEvalError
     from mturk_eval.generation import generate as generate
     from mturk_eval.ledger import open_ledger as open_ledger
+    from mturk_eval.metric.model import LPIPSComp as LPIPSComp
+    from mturk_eval.metric.onnx_scoring import OnnxMetric as OnnxMetric
     from mturk_eval.stats.evaluation.bd_rate import bd_rate as bd_rate
     from mturk_eval.stats.evaluation.metrics import evaluate_metrics as evaluate_metrics
     from mturk_eval.stats.mixed.model import fit_mixed as fit_mixed

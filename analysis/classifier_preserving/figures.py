@@ -7,6 +7,7 @@ from typing import Final
 
 from experiments import LIMIT, Run
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from mturk_eval.report.style import INK, MUTED, NARROW_IN, WIDE_IN, looks, paper_style
@@ -24,7 +25,7 @@ _LINE: Final = 18
 
 
 def draw_traces(runs: Sequence[Run], image: str, width_in: float) -> Figure:
-    """Bytes by iteration for one picture; a cross marks the picture that no longer passed."""
+    """Bytes by iteration for one picture; a marker on the last that passed."""
     look = looks(_TITLES)
     with paper_style():
         height_in = 3.0 if width_in > NARROW_IN else 3.4
@@ -75,7 +76,7 @@ def draw_pictures(runs: Sequence[Run], images: Sequence[str]) -> Image.Image:
     sheet = Image.new(
         "RGB", (len(columns) * width, len(images) * (height + _LINE) + _LINE), "white"
     )
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.truetype(findfont("DejaVu Sans"), 11)
     for column, title in enumerate(columns):
         draw.text((column * width + 4, 2), title, fill=INK, font=font)
     for row, image in enumerate(images):

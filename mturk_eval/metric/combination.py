@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mturk_eval.metric.compared import ComparedMetric
 from mturk_eval.metric.errors import MetricError, MetricInputError, import_extra
-from mturk_eval.metric.logistic_fit import fit_non_negative_logistic
+from mturk_eval.metric.logistic_fit import fit_non_negative_logistic, fit_slope
 from mturk_eval.metric.triplets import Triplets
 from mturk_eval.metric.yardsticks import agreement
 from mturk_eval.stats.documents import Document
@@ -44,6 +44,10 @@ class Combination:
     standard_weights : tuple of float
         The same where every difference has root mean square 1, their squares adding up to 1: how
         much each metric says.
+    part_notes : tuple of str
+        What the metrics' names do not say, such as the colours of MS-SSIM.
+    logit_slope : float
+        Logit of choosing the second per unit of the sum, fitted to the same triplets.
     training_score : float
         2AFC score on the triplets it was fitted to.
     seed : int or None
@@ -55,6 +59,8 @@ class Combination:
     weights: tuple[float, ...]
     standard_weights: tuple[float, ...]
     method: CombinationMethod
+    part_notes: tuple[str, ...]
+    logit_slope: float
     training_score: float
     seed: int | None = None
 
@@ -67,7 +73,10 @@ class Combination:
             )
         columns = np.column_stack([metric.difference for metric in metrics])
         return ComparedMetric(
-            name=self.name, difference=columns @ np.array(self.weights), note=_HOW[self.method]
+            name=self.name,
+            difference=columns @ np.array(self.weights),
+            logit_slope=self.logit_slope,
+            note=_HOW[self.method],
         )
 
     def document(self) -> Document:
@@ -76,6 +85,7 @@ class Combination:
             "name": self.name,
             "method": self.method,
             "seed": self.seed,
+            "logit_slope": self.logit_slope,
             "training_score": self.training_score,
             "parts": [
                 {"metric": part, "weight": weight, "standard_weight": standard}
@@ -135,13 +145,16 @@ def combine(
             "better than chance. Leave the combination out."
         )
     weights = weights / length
+    difference = standard @ weights
     return Combination(
         name=name or " + ".join(metric.name for metric in metrics),
         parts=tuple(metric.name for metric in metrics),
         weights=tuple(map(float, weights / np.where(spread > 0, spread, 1.0))),
         standard_weights=tuple(map(float, weights)),
         method=chosen,
-        training_score=float(agreement(standard @ weights, share).mean()),
+        part_notes=tuple(metric.note for metric in metrics),
+        logit_slope=fit_slope(difference, triplets),
+        training_score=float(agreement(difference, share).mean()),
         seed=seed if chosen == "ransac" else None,
     )
 

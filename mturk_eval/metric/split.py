@@ -28,7 +28,7 @@ class OriginalSplit:
     train_images, test_images : tuple of str
         The originals' names, sorted.
     seed : int or None
-        None where the test originals were listed.
+        None where the test originals were listed, or none is held out.
     """
 
     train: NDArray[np.int64]
@@ -39,6 +39,11 @@ class OriginalSplit:
 
     def describe(self) -> str:
         """The split in one sentence."""
+        if not len(self.test):
+            return (
+                f"No original held out: all {len(self.train_images)} originals "
+                f"({len(self.train)} triplets) to train, no score on others."
+            )
         how = "as listed" if self.seed is None else f"drawn with seed {self.seed}"
         return (
             f"Split by original, {how}: {len(self.train_images)} originals "
@@ -90,14 +95,15 @@ def split_by_original(
     """
     if not 0 < test_share < 1:
         raise MetricInputError(
-            f"The share of originals to hold out is between 0 and 1, not {test_share:g}."
+            f"The share of originals to hold out is between 0 and 1, not {test_share:g}. (The "
+            "command line takes 0 to train on all.)"
         )
     group = original_groups(triplets)
     n_groups = int(group.max()) + 1 if len(group) else 0
     if n_groups < 2:
         raise MetricInputError(
             f"There is {n_groups} original: to hold one out takes two or more. Add votes on other "
-            "originals, or train without a test."
+            "originals, or train without a test by --test-share 0."
         )
     n_test = min(max(1, round(test_share * n_groups)), n_groups - 1)
     drawn = np.random.default_rng(seed).permutation(n_groups)[:n_test]
@@ -125,6 +131,11 @@ def split_listed(triplets: Triplets, test_images: Collection[str]) -> OriginalSp
         side = "train on" if held_out.all() else "hold out"
         raise MetricInputError(f"The list leaves no original to {side}. Change the list.")
     return _split(triplets, held_out, None)
+
+
+def all_to_train(triplets: Triplets) -> OriginalSplit:
+    """Hold nothing out: every vote trains, and no score can be given."""
+    return _split(triplets, np.zeros(len(triplets), dtype=np.bool_), None)
 
 
 def refuse_leak(train: Triplets, test: Triplets) -> None:

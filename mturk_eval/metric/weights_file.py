@@ -26,6 +26,25 @@ METADATA_KEY: Final = "mturk_eval"
 """The metadata of a file under one key: several would be written in any order."""
 
 
+class CombinationRecord(BaseModel):
+    """A linear combination with the metric that was fitted to the training votes.
+
+    Its fields are those of `mturk_eval.metric.combination.Combination`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: str
+    parts: tuple[str, ...]
+    weights: tuple[float, ...]
+    standard_weights: tuple[float, ...]
+    method: Literal["sweep", "logistic", "ransac"]
+    part_notes: tuple[str, ...]
+    logit_slope: float
+    training_score: float
+    seed: int | None = None
+
+
 class Provenance(BaseModel):
     """Which votes a metric was trained on, and how.
 
@@ -45,6 +64,11 @@ class Provenance(BaseModel):
         None where nothing was drawn.
     scale : str
         What a distance of 1 means.
+    logit_slope : float or None
+        Logit of choosing the second reconstruction per unit by which the first is farther; None
+        where no votes were fitted.
+    combinations : tuple of CombinationRecord
+        With PSNR and MS-SSIM, fitted to the training votes.
     scores : mapping of str to float
         Such as ``2afc_train`` and ``2afc_test``, shares in [0, 1].
     versions : mapping of str to str
@@ -64,6 +88,8 @@ class Provenance(BaseModel):
     test_originals: tuple[str, ...] = ()
     seed: int | None = None
     scale: str = "none stated"
+    logit_slope: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    combinations: tuple[CombinationRecord, ...] = ()
     scores: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -57,3 +57,8 @@ def test_compiled_scripts_are_smaller_than_any_codec_here() -> None:
     for row in rows_of(FOLDER / "results" / "sizes.csv"):
         others = [int(row[column]) for column in ("WebP q0", "JPEG q0", "script")]
         assert int(row["compiled"]) < min(others)
+
+
+def test_the_page_says_what_came_out() -> None:
+    results = (FOLDER / "results" / "published_against_reproduced.md").read_text()
+    assert results in (FOLDER / "README.md").read_text()

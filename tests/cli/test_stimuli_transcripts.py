@@ -112,7 +112,8 @@ def test_the_table_says_what_counts_and_what_comes_next(cli: Cli, sessions: Path
     assert coffee.split()[:3] == ["coffee", "plain", "3"]
     assert rocket.split()[:3] == ["rocket", "whatsapp", "2"]
     assert "not counted, by their writers: Ben (1)" in shown.err
-    # The cat has no chat, so the next command names the others.
+    assert "no chat for 1 original: cat" in shown.err
+    # The next command names the others.
     assert "encode originals/coffee.webp originals/rocket.webp --codec webp" in following[0]
     again = cli(*TRANSCRIPTS, "--describer", "Ada")
     assert again.out == shown.out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -28,6 +28,7 @@ def vote_source(
     column: Sequence[str] | None,
     drop_missing: bool,
     excluded_raters: Sequence[str] | None,
+    exclude_rejected: bool,
     minimum_votes: int,
     batches: Sequence[str] | None,
     ledger: str | None,
@@ -65,6 +66,7 @@ def vote_source(
         bapps=bapps,
         bapps_votes=bapps_votes,
         excluded_raters=tuple(excluded_raters or ()),
+        exclude_rejected=exclude_rejected,
         minimum_votes=minimum_votes,
     )
 
@@ -107,6 +109,16 @@ def other_metrics(
     )
     others.check()
     return others
+
+
+def refuse_without_test(given: Mapping[str, bool]) -> None:
+    """Refuse options about a comparison where no original is held out for one."""
+    for option, is_given in given.items():
+        if is_given:
+            raise typer.BadParameter(
+                f"--test-share 0 trains on every original, so nothing is compared: leave {option} "
+                "out, or hold originals out."
+            )
 
 
 def check_out(out: Path, suffix: str) -> None:

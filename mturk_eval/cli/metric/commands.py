@@ -9,7 +9,13 @@ import typer
 
 from mturk_eval.cli.context import count, print_json, progress_bar, stopping
 from mturk_eval.cli.metric import options
-from mturk_eval.cli.metric.arguments import bapps_source, check_out, other_metrics, vote_source
+from mturk_eval.cli.metric.arguments import (
+    bapps_source,
+    check_out,
+    other_metrics,
+    refuse_without_test,
+    vote_source,
+)
 from mturk_eval.cli.options import BatchNames, Json, LedgerUrl
 
 if TYPE_CHECKING:
@@ -31,6 +37,7 @@ def train(
     column: options.Columns = None,
     drop_missing: options.DropMissing = False,
     exclude_rater: options.ExcludedRaters = None,
+    exclude_rejected: options.ExcludeRejected = False,
     minimum_votes: options.MinimumVotes = 1,
     backbone: options.Backbone = options.BackboneName.vgg16_bn,
     backbone_weights: options.BackboneWeights = None,
@@ -42,7 +49,10 @@ def train(
         typer.Option("--recipe", help="convex: logistic fit; lpips: the published network."),
     ] = options.RecipeName.convex,
     test_share: Annotated[
-        float, typer.Option("--test-share", help="Share of the originals to hold out.")
+        float,
+        typer.Option(
+            "--test-share", help="Share of the originals to hold out; 0 trains on all, no score."
+        ),
     ] = 0.2,
     test_images: Annotated[
         str | None,
@@ -84,18 +94,28 @@ def train(
         train_and_write,
     )
     from mturk_eval.metric.errors import import_extra
-    from mturk_eval.metric.split import split_by_original, split_listed
+    from mturk_eval.metric.split import all_to_train, split_by_original, split_listed
 
     # Before any work: a metric that cannot be written would be an hour lost.
     for library in ("torch", "safetensors"):
         import_extra(library, "Training a metric")
     check_out(out, ".safetensors")
     check_folder(figures)
+    holds_out = test_images is not None or test_share != 0
+    if not holds_out:
+        refuse_without_test(
+            {
+                "--figures": figures is not None,
+                "--metrics": metrics is not None,
+                "--ransac": ransac,
+                "--leave-methods-out": leave_methods_out,
+            }
+        )
     source = vote_source(
         ctx, votes, originals, reconstructions, batch_folder, bapps, bapps_votes, column,
-        drop_missing, exclude_rater, minimum_votes, batch, ledger,
+        drop_missing, exclude_rater, exclude_rejected, minimum_votes, batch, ledger,
     )  # fmt: skip
-    others = other_metrics(classical, colours, metrics, direction)
+    others = other_metrics(classical and holds_out, colours, metrics, direction)
     opened = BackboneChoice(
         name=backbone.value,
         weights=backbone_weights,
@@ -106,11 +126,13 @@ def train(
     tell_backbone(opened.label, opened.seed)
     with stopping(f"No metric was written. Features so far are in {features}: run again."):
         voted = _read(source)
-        split = (
-            split_by_original(voted.triplets, test_share=test_share, seed=seed)
-            if test_images is None
-            else split_listed(voted.triplets, [name.strip() for name in test_images.split(",")])
-        )
+        if test_images is not None:
+            names = [name.strip() for name in test_images.split(",")]
+            split = split_listed(voted.triplets, names)
+        elif holds_out:
+            split = split_by_original(voted.triplets, test_share=test_share, seed=seed)
+        else:
+            split = all_to_train(voted.triplets)
         extracting = Extracting(folder=features, device=device, workers=workers, dask=dask)
         trained = train_and_write(
             voted,
@@ -125,9 +147,10 @@ def train(
             resamples=resamples,
             seed=seed,
         )
-    comparison = trained.study.comparison
-    learned = LearnedMetric(path=out, weights=trained.study.trained.weights, backbone=opened)
-    drawn = write_figures(figures, comparison, [learned], voted, extracting)
+    comparison, drawn = trained.comparison, []
+    if comparison is not None:
+        learned = LearnedMetric(path=out, weights=trained.trained.weights, backbone=opened)
+        drawn = write_figures(figures, comparison, [learned], voted, extracting)
     if json:
         print_json(
             {
@@ -138,15 +161,18 @@ def train(
                 "n_pairs": trained.extraction.n_pairs,
                 "n_pairs_computed": trained.extraction.n_computed,
                 "provenance": trained.provenance.model_dump(mode="json"),
-                "comparison": comparison.document(),
+                "comparison": None if comparison is None else comparison.document(),
                 "figures": [str(path) for path in drawn],
             }
         )
         return
-    from mturk_eval.report.text.metric_comparison import metric_comparison_text
-
     _show_source(voted, opened.label)
-    typer.echo(metric_comparison_text(comparison))
+    if comparison is None:
+        typer.echo(split.describe())
+    else:
+        from mturk_eval.report.text.metric_comparison import metric_comparison_text
+
+        typer.echo(metric_comparison_text(comparison))
     typer.echo(f"\n{out}: written. Next: mturk-eval metric score {out} ORIGINAL RECONSTRUCTION")
 
 
@@ -232,6 +258,7 @@ def evaluate(
     column: options.Columns = None,
     drop_missing: options.DropMissing = False,
     exclude_rater: options.ExcludedRaters = None,
+    exclude_rejected: options.ExcludeRejected = False,
     minimum_votes: options.MinimumVotes = 1,
     backbone_weights: options.BackboneWeights = None,
     unseen: Annotated[
@@ -262,9 +289,9 @@ def evaluate(
 
     E.g. mturk-eval metric evaluate metric.safetensors --batch-folder batch/
     """
+    from mturk_eval.cli.metric.evaluation import evaluate as compare
     from mturk_eval.cli.metric.figures import check_folder, learned_metrics, write_figures
     from mturk_eval.cli.metric.training import Extracting, tell_backbone
-    from mturk_eval.cli.metric.training import evaluate as compare
     from mturk_eval.metric.errors import import_extra
     from mturk_eval.metric.weights_file import read_metric_weights
 
@@ -273,7 +300,7 @@ def evaluate(
     check_folder(figures)
     source = vote_source(
         ctx, votes, originals, reconstructions, batch_folder, bapps, bapps_votes, column,
-        drop_missing, exclude_rater, minimum_votes, batch, ledger,
+        drop_missing, exclude_rater, exclude_rejected, minimum_votes, batch, ledger,
     )  # fmt: skip
     others = other_metrics(classical, colours, metrics, direction)
     read = {path: read_metric_weights(path) for path in files}

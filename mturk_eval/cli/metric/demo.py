@@ -59,7 +59,8 @@ def train_demo_metric(demo: DemoResult, tell: Callable[[str], None]) -> DemoMetr
         others=OtherMetrics(classical=False, colours="RGB", table=None, directions={}),
         seed=SEED,
     )
-    score = trained.study.comparison.row(LEARNED).score.value
+    comparison = trained.comparison
+    score = None if comparison is None else comparison.row(LEARNED).score.value
     agrees = "" if score is None else f": agrees with {score:.0%} of the votes on two photographs"
     return DemoMetric(
         path=out,

@@ -101,6 +101,12 @@ ExcludedRaters = Annotated[
         "given again.",
     ),
 ]
+ExcludeRejected = Annotated[
+    bool,
+    typer.Option(
+        "--exclude-rejected", help="Leave out the votes of assignments that were rejected."
+    ),
+]
 MinimumVotes = Annotated[
     int, typer.Option("--minimum-votes", min=1, help="Leave out triplets with fewer votes.")
 ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mturk_eval.metric.triplets import PictureKey, PicturePairs, Triplets
 
 Progress = Callable[[int, int], None]
+_STATUS, _REJECTED = "assignment_status", "Rejected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class VoteSource:
     bapps: Path | None = None
     bapps_votes: int | None = None
     excluded_raters: tuple[str, ...] = ()
+    exclude_rejected: bool = False
     minimum_votes: int = 1
 
     def read(self, progress: Progress) -> VotedPictures:
@@ -91,8 +93,12 @@ class VoteSource:
         from mturk_eval.tidy.columns import model_rows
 
         table, _ = self.answers.votes()
+        has_roles = "role" in table.frame
         table = model_rows(table)
         frame = _without(table.frame, self.excluded_raters, table.source)
+        n_rejected = _n_rejected(frame)
+        if self.exclude_rejected:
+            frame = _without_rejected(frame, table.source)
         files = self.pictures.find()
         numbered = self.answers.data is not None  # the ledger's answers have no row a user knows
         triplets, pictures, rows = _digested(
@@ -103,16 +109,25 @@ class VoteSource:
             pictures={picture.digest: picture for picture in pictures},
             source=table.source,
             n_raters=int(frame["rater"].nunique()),
-            screening=self._screening(),
-            notes=(*table.warnings, *files.notes, *_grey_note(pictures)),
+            screening=self._screening(has_roles, n_rejected),
+            notes=(
+                *table.warnings,
+                *files.notes,
+                *_rejected_note(0 if self.exclude_rejected else n_rejected, len(frame)),
+                *triplets.notes(),
+                *_grey_note(pictures),
+            ),
             rows=rows,
         )
 
-    def _screening(self) -> str:
+    def _screening(self, has_roles: bool, n_rejected: int | None) -> str:
         parts = [
-            "main trials only",
+            "main trials only" if has_roles else "every row, as the votes have no column role",
             f"raters left out: {', '.join(self.excluded_raters) or 'none'}",
         ]
+        if n_rejected is not None:
+            what = "left out" if self.exclude_rejected else "counted"
+            parts.append(f"votes of rejected assignments: {n_rejected:,}, {what}")
         if self.minimum_votes > 1:
             parts.append(f"triplets with fewer than {self.minimum_votes} votes left out")
         return "; ".join(parts)
@@ -120,10 +135,10 @@ class VoteSource:
     def _of_bapps(self, folder: Path, progress: Progress) -> VotedPictures:
         from mturk_eval.metric.bapps import read_bapps
 
-        if self.answers.data is not None or self.excluded_raters:
+        if self.answers.data is not None or self.excluded_raters or self.exclude_rejected:
             raise InvalidInputError(
-                "--bapps holds the votes, without raters: --votes and --exclude-rater mean nothing "
-                "beside it."
+                "--bapps holds the votes, without raters: --votes, --exclude-rater and "
+                "--exclude-rejected mean nothing beside it."
             )
         read = read_bapps(folder, votes=self.bapps_votes, progress=progress)
         triplets = read.triplets.with_votes(self.minimum_votes)
@@ -138,7 +153,7 @@ class VoteSource:
             source=str(folder),
             n_raters=None,
             screening="as published",
-            notes=(),
+            notes=triplets.notes(),
         )
 
 
@@ -276,8 +291,38 @@ def _without(frame: pd.DataFrame, raters: Sequence[str], source: str) -> pd.Data
         )
     kept = frame[~names.isin(list(raters))]
     if kept.empty:
-        raise TableError(f"{source}: no votes of main trials are left. Exclude fewer raters.")
+        advice = "Exclude fewer raters." if raters else "Collect votes on main trials first."
+        raise TableError(f"{source}: no votes of main trials are left. {advice}")
     return kept
+
+
+def _n_rejected(frame: pd.DataFrame) -> int | None:
+    """Votes of assignments that were rejected; None where the votes do not tell."""
+    if _STATUS not in frame:
+        return None
+    return int((frame[_STATUS] == _REJECTED).sum())
+
+
+def _without_rejected(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    if _STATUS not in frame:
+        raise InvalidInputError(
+            f"--exclude-rejected: {source} has no column {_STATUS}. Votes of the ledger and of "
+            "`mturk-eval export` have it."
+        )
+    kept = frame[frame[_STATUS] != _REJECTED]
+    if kept.empty:
+        raise TableError(f"{source}: no votes are left, all are of rejected assignments.")
+    return kept
+
+
+def _rejected_note(n_rejected: int | None, n_votes: int) -> tuple[str, ...]:
+    if not n_rejected:
+        return ()
+    return (
+        f"{n_rejected:,} of {n_votes:,} votes are of assignments that were rejected. They count: "
+        "whether work is paid for does not decide whether it is used. --exclude-rejected leaves "
+        "them out.",
+    )
 
 
 def _of_folders(originals: Path, reconstructions: Path) -> PictureFiles:

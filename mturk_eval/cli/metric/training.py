@@ -1,14 +1,14 @@
-"""The stages of `metric train` and `metric evaluate`, each from values to values."""
+"""The stages of `metric train`, each from values to values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mturk_eval.cli.context import progress_bar, say
 from mturk_eval.cli.metric.sources import VotedPictures
 from mturk_eval.errors import InvalidInputError
-from mturk_eval.metric.errors import BackboneError, MetricInputError
+from mturk_eval.metric.errors import BackboneError
 
 if TYPE_CHECKING:
     from mturk_eval.metric.backbones import Backbone
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from mturk_eval.metric.features import Extraction
     from mturk_eval.metric.pictures import PicturePair
     from mturk_eval.metric.split import OriginalSplit
-    from mturk_eval.metric.study import Fit, MetricStudy
-    from mturk_eval.metric.triplets import Triplets
-    from mturk_eval.metric.weights_file import MetricWeights, Provenance
+    from mturk_eval.metric.study import Fit
+    from mturk_eval.metric.training import TrainedWeights
+    from mturk_eval.metric.weights_file import CombinationRecord, Provenance
     from mturk_eval.stats.evaluation.metric_results import Direction
 
 _LIBRARIES = ("mturk-eval", "numpy", "scipy", "torch", "scikit-learn", "pytorch-msssim")
@@ -165,11 +165,12 @@ def recipe_of(name: str, layer_sizes: Sequence[int], seed: int) -> Fit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """A metric that was trained and written."""
+    """A metric that was trained and written; there is no comparison if nothing was held out."""
 
-    study: MetricStudy
+    trained: TrainedWeights
     provenance: Provenance
     extraction: Extraction
+    comparison: MetricComparison | None
 
 
 def train_and_write(
@@ -186,45 +187,59 @@ def train_and_write(
     resamples: int = 2_000,
     seed: int = 0,
 ) -> Training:
-    """Train on a part of the originals, compare on the rest, write the file."""
+    """Train on a part of the originals, compare on the rest if there is one, write the file."""
     from mturk_eval.metric.study import study_metric
     from mturk_eval.metric.weights_file import metric_weights, write_metric_weights
 
     z_first, z_second, done = extracting.vectors(voted, backbone)
     layer_sizes = backbone.architecture.layer_slices.sizes
-    study = study_metric(
-        voted.triplets,
-        z_first,
-        z_second,
-        split=split,
-        layer_sizes=layer_sizes,
-        fit=recipe_of(recipe, layer_sizes, seed),
-        others=others.compute(voted),
-        ransac=ransac,
-        leave_methods_out=leave_methods_out,
-        resamples=resamples,
-        seed=seed,
-    )
-    provenance = provenance_of(study, voted, split, seed)
-    write_metric_weights(metric_weights(study.trained.weights, backbone, provenance), out)
-    return Training(study=study, provenance=provenance, extraction=done)
+    fit = recipe_of(recipe, layer_sizes, seed)
+    comparison = None
+    if len(split.test):
+        study = study_metric(
+            voted.triplets,
+            z_first,
+            z_second,
+            split=split,
+            layer_sizes=layer_sizes,
+            fit=fit,
+            others=others.compute(voted),
+            ransac=ransac,
+            leave_methods_out=leave_methods_out,
+            resamples=resamples,
+            seed=seed,
+        )
+        trained, comparison = study.trained, study.comparison
+    else:
+        trained = fit(voted.triplets, z_first, z_second)
+    provenance = provenance_of(trained, comparison, voted, split, seed)
+    write_metric_weights(metric_weights(trained.weights, backbone, provenance), out)
+    return Training(trained=trained, provenance=provenance, extraction=done, comparison=comparison)
 
 
 def provenance_of(
-    study: MetricStudy, voted: VotedPictures, split: OriginalSplit, seed: int
+    trained: TrainedWeights,
+    comparison: MetricComparison | None,
+    voted: VotedPictures,
+    split: OriginalSplit,
+    seed: int,
 ) -> Provenance:
     """What a metric's file says of its training."""
     from mturk_eval.metric.study import LEARNED
-    from mturk_eval.metric.weights_file import Provenance
+    from mturk_eval.metric.weights_file import CombinationRecord, Provenance
 
-    trained, row = study.trained, study.comparison.row(LEARNED)
-    scores = {
-        "logit_slope": trained.logit_slope,
-        "log_loss_train": trained.training_log_loss,
-        "2afc_test": row.score.value,
-        "log_loss_test": row.log_loss.value,
-        **{f"2afc_human_{line}": value.value for line, value in study.comparison.human.items()},
-    }
+    scores: dict[str, float | None] = {"log_loss_train": trained.training_log_loss}
+    combinations: tuple[CombinationRecord, ...] = ()
+    if comparison is not None:
+        row = comparison.row(LEARNED)
+        scores |= {
+            "2afc_test": row.score.value,
+            "log_loss_test": row.log_loss.value,
+            **{f"2afc_human_{line}": value.value for line, value in comparison.human.items()},
+        }
+        combinations = tuple(
+            CombinationRecord.model_validate(asdict(one)) for one in comparison.combinations
+        )
     found = {}
     for library in _LIBRARIES:
         with suppress(PackageNotFoundError):
@@ -240,117 +255,11 @@ def provenance_of(
         test_originals=split.test_images,
         seed=seed,
         scale="mean distance of the training pairs = 1",
+        logit_slope=trained.logit_slope,
+        combinations=combinations,
         scores={name: value for name, value in scores.items() if value is not None},
         versions=found,
         notes=(f"votes: {Path(voted.source).name}", *voted.notes, *trained.warnings),
-    )
-
-
-def held_out(
-    triplets: Triplets, metrics: Mapping[Path, MetricWeights], *, unseen: bool
-) -> OriginalSplit | None:
-    """Which triplets metrics may be compared on: those of originals that none was trained on.
-
-    Returns
-    -------
-    OriginalSplit or None
-        None where every triplet may be: no original of training is among them.
-
-    Raises
-    ------
-    MetricInputError
-        If the metrics held out different originals, or the votes are on none of those.
-    """
-    from mturk_eval.metric.split import split_listed
-
-    if unseen:
-        return None
-    lists = {metric.provenance.test_originals for metric in metrics.values()}
-    if len(lists) > 1:
-        raise MetricInputError(
-            f"{', '.join(map(str, metrics))} held out different originals in training. Train them "
-            "with the same votes and --seed, or compare them one by one."
-        )
-    listed, images = set(lists.pop()), set(map(str, triplets.image))
-    if not listed & images:
-        raise MetricInputError(
-            "The votes are on none of the originals that the metric held out in training "
-            f"({len(listed)} are listed in its file). If it was trained on none of the "
-            f"{len(images)} originals here either, say so by --unseen; else scores would be too "
-            "good."
-        )
-    return None if images <= listed else split_listed(triplets, listed & images)
-
-
-def evaluate(
-    metrics: Mapping[Path, MetricWeights],
-    voted: VotedPictures,
-    *,
-    extracting: Extracting,
-    backbone_weights: Path | None,
-    others: OtherMetrics,
-    unseen: bool,
-    resamples: int,
-    seed: int,
-) -> MetricComparison:
-    """Compare trained metrics with simpler ones on originals they were not trained on.
-
-    Weights per layer are fitted anew on the other originals; where there are none, they are left
-    out.
-    """
-    from mturk_eval.metric.architectures import architecture_of
-    from mturk_eval.metric.compared import ComparedMetric
-    from mturk_eval.metric.evaluation import compare_metrics
-    from mturk_eval.metric.study import EQUAL, LEARNED, PER_LAYER
-    from mturk_eval.metric.training import fit_layer_weights
-    from mturk_eval.metric.weights_file import check_same
-
-    triplets = voted.triplets
-    split = held_out(triplets, metrics, unseen=unseen)
-    learned: list[ComparedMetric] = []
-    untrained: dict[str, ComparedMetric] = {}
-    for path, metric in metrics.items():
-        record = metric.backbone
-        backbone = BackboneChoice(
-            name=record.name, weights=backbone_weights, random_seed=record.random_seed
-        ).open()
-        check_same(metric, backbone)
-        z_first, z_second, _ = extracting.vectors(voted, backbone)
-        several = len(metrics) > 1
-        of_file, of_backbone = (f" ({path.stem})", f" ({record.label})") if several else ("", "")
-        # The slope of training: one fitted to distances that saw those votes would be too steep.
-        slope = metric.provenance.scores.get("logit_slope")
-        candidates: dict[str, tuple[NDArray[Any], float | None, str]] = {
-            LEARNED + of_file: (metric.weights, slope, f"{path.name}, on {record.label}"),
-        }
-        if split is not None:
-            fitted = fit_layer_weights(
-                triplets.take(split.train),
-                z_first[split.train],
-                z_second[split.train],
-                layer_sizes=architecture_of(record.name).layer_slices.sizes,
-            )
-            candidates[PER_LAYER + of_backbone] = (
-                fitted.weights,
-                fitted.logit_slope,
-                "fitted on the other originals",
-            )
-        candidates[EQUAL + of_backbone] = (np.ones_like(metric.weights), None, "")
-        for name, (weights, slope, note) in candidates.items():
-            difference = (z_first - z_second).astype(np.float64) @ weights.astype(np.float64)
-            compared = ComparedMetric(
-                name=name, difference=difference, logit_slope=slope, note=note
-            )
-            if name.startswith(LEARNED):
-                learned.append(compared)
-            else:
-                untrained[name] = compared
-    return compare_metrics(
-        triplets,
-        [*learned, *untrained.values(), *others.compute(voted)],
-        split=split,
-        resamples=resamples,
-        seed=seed,
     )
 
 

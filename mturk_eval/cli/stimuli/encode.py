@@ -32,7 +32,7 @@ class SideName(StrEnum):
 def encode(
     ctx: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH…", help="Original images, or folders of them.")
+        list[Path], typer.Argument(metavar="PATH", help="Original images, or folders of them.")
     ],
     codec: Annotated[
         list[str],
@@ -243,6 +243,7 @@ def _document(
 def _tell(outcomes: Sequence[Outcome], pairs: Sequence[RatePair], tolerance: float) -> None:
     """Name what is missing and what is no fair pair, on stderr."""
     _list(
+        "file",
         "unreachable",
         [
             f"{outcome.id}: {outcome.entry.stimulus.settings}"
@@ -251,6 +252,7 @@ def _tell(outcomes: Sequence[Outcome], pairs: Sequence[RatePair], tolerance: flo
         ],
     )
     _list(
+        "pair",
         f"apart by more than {100 * tolerance:g} %, which `generate 2afc` refuses "
         "(encode closer, or raise --rate-tolerance)",
         [
@@ -261,15 +263,16 @@ def _tell(outcomes: Sequence[Outcome], pairs: Sequence[RatePair], tolerance: flo
         ],
     )
     _list(
+        "file",
         "failed",
         [f"{outcome.id}: {outcome.problem}" for outcome in outcomes if outcome.entry is None],
     )
 
 
-def _list(what: str, lines: Sequence[str]) -> None:
+def _list(noun: str, what: str, lines: Sequence[str]) -> None:
     if not lines:
         return
-    say(f"{count(len(lines), 'file' if 'apart' not in what else 'pair')} {what}:")
+    say(f"{count(len(lines), noun)} {what}:")
     for line in lines[:_SHOWN]:
         say(f"  {line}")
     if len(lines) > _SHOWN:

@@ -105,6 +105,9 @@ def transcripts(
             workers=workers or os.cpu_count() or 1,
             progress=progress,
         )
+    missing = [image for image in pictures if image not in outcome.sized]
+    if missing:
+        say(f"Note: no chat for {count(len(missing), 'original')}: {', '.join(missing)}.")
     # A table of sizes must fit the originals that it is given with.
     listed = [str(path) for image, path in pictures.items() if image in outcome.sized]
     _show(

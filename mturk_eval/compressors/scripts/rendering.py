@@ -30,7 +30,7 @@ class Limits:
         Pixels of the canvas, and of an element at any step.
     operations : int
     work_px : int
-        Pixels that all operations together read and write.
+        Pixels that all operations together read and write, those of a blur counted four times.
     """
 
     canvas_px: int = 1 << 26
@@ -40,6 +40,7 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
+_BLUR_WORK: Final = 4  # three passes in each direction take so much longer than one
 
 
 def decode(
@@ -94,7 +95,7 @@ class _Budget:
     def __init__(self, limits: Limits) -> None:
         self._limits, self._left_px = limits, limits.work_px
 
-    def spend(self, read: tuple[int, int], written: tuple[int, int]) -> None:
+    def spend(self, read: tuple[int, int], written: tuple[int, int], times: int = 1) -> None:
         """Raise RenderingError if this size, or the work so far, is more than is drawn."""
         pixels = written[0] * written[1]
         if pixels > self._limits.element_px:
@@ -102,7 +103,7 @@ class _Budget:
                 f"it would become {written[0]}×{written[1]}, more than "
                 f"{self._limits.element_px:,} pixels"
             )
-        self._left_px -= pixels + read[0] * read[1]
+        self._left_px -= times * (pixels + read[0] * read[1])
         if self._left_px < 0:
             raise RenderingError(
                 f"the script asks for more than {self._limits.work_px:,} pixels of work"
@@ -120,7 +121,8 @@ def _draw(layer: Layer, picture: Image.Image, canvas: Image.Image, budget: _Budg
                 budget.spend(picture.size, (0, 0))
                 _place(picture, canvas, step)
             elif step.name != "order":
-                budget.spend(picture.size, _size_after(picture.size, step))
+                times = _BLUR_WORK if step.name == "blur" else 1
+                budget.spend(picture.size, _size_after(picture.size, step), times)
                 picture = _CHANGES[step.name](picture, step.parameters)
         except RenderingError as error:
             raise RenderingError(

@@ -19,7 +19,7 @@ from mturk_eval.compressors.transcripts.messages import Chat, ChatFormat
 from mturk_eval.compressors.transcripts.text_formats import guess_text_format, read_text_chat
 
 JSON_FORMATS: Final = frozenset({ChatFormat.slack, ChatFormat.discord, ChatFormat.telegram})
-CHAT_SUFFIXES: Final = frozenset({".txt", ".json", ".log", ".md"})
+CHAT_SUFFIXES: Final = frozenset({".txt", ".json", ".log"})
 _DAY_FILE: Final = re.compile(r"\d{4}-\d\d-\d\d\.json")
 
 

@@ -17,7 +17,7 @@ _STAMP: Final = (
 )
 # Inside brackets anything with a time of day is one: month names and "| Edited 10:31" come there.
 _STAMPED: Final = re.compile(
-    rf"(?:\[(?P<bracket>(?=[^\]]*\d[:.]\d\d)[^\]]{{1,60}})\]|\({_STAMP}\)"
+    rf"(?:\[(?P<bracket>(?=[^\]]{{0,60}}\d[:.]\d\d)[^\]]{{1,60}})\]|\({_STAMP}\)"
     rf"|(?P<bare>{_STAMP})(?P<dash>\s?[-–]\s)?)\s*(?P<rest>.*)",
     re.DOTALL,
 )
@@ -28,11 +28,12 @@ _NAMED: Final = re.compile(r"(?P<name>\S.{0,99}?)\s?:(?:\s+(?P<text>.*)|$)")
 _ANGLED: Final = re.compile(r"<[@+%~&]?(?P<name>[^<>]{1,100})>\s+(?P<text>.*)")
 _UNSTAMPED: Final = re.compile(r"(?P<name>[^\s:][^:]{0,39}):(?:\s+(?P<text>.*)|$)")
 _ZOOM: Final = re.compile(
-    rf"(?:{_DATE}\s+)?{_TIME}\s+From\s+(?P<name>.+?)\s+[Tt]o\s+(?P<to>.+?)\s*:(?:\s+(?P<text>.*)|$)"
+    rf"(?:{_DATE}\s)?{_TIME}\s{{1,3}}From\s{{1,2}}(?P<name>.{{1,100}}?)\s{{1,2}}[Tt]o\s{{1,2}}"
+    r".{1,100}?\s?:(?:\s+(?P<text>.*)|$)"
 )
 _HEADED: Final = re.compile(
-    rf"(?:\[[^\]]*{_TIME}[^\]]*\]\s+(?P<after>[^:]{{1,80}})"
-    rf"|(?P<before>[^\s\[].{{0,80}}?),\s\[[^\]]*{_TIME}[^\]]*\])\s*"
+    rf"(?:\[[^\]]{{0,40}}?{_TIME}[^\]]{{0,40}}\]\s(?P<after>[^:]{{1,80}})"
+    rf"|(?P<before>[^\s\[].{{0,80}}?),\s\[[^\]]{{0,40}}?{_TIME}[^\]]{{0,40}}\])\s*"
 )
 _WHATSAPP_STAMP: Final = re.compile(
     rf"(?:\[{_DATE}(?:,|\sklo)\s.*?\]\s|{_DATE},?\s(?:[^\W\d]+\s)?{_TIME}\s[-–]\s)"
@@ -46,7 +47,7 @@ _ATTACHED: Final = re.compile(
     r"|[^\n]{1,120}\.\w{2,5} \([^()]*(?:attached|angehängt|adjunto|joint)[^()]*\)",
     re.IGNORECASE,
 )
-_EDITED: Final = re.compile(r"\s*\u200e?<This message was edited>\s*$")
+_EDITED: Final = "<This message was edited>"
 _DELETED: Final = re.compile(
     r"(?:This message was deleted|You deleted this message|This message has been removed)\.?",
     re.IGNORECASE,
@@ -228,8 +229,8 @@ def _without_notices(chat: Chat) -> Chat:
     for message in chat.messages:
         marked = message.text.startswith("\u200e")
         text = message.text.lstrip("\u200e")
-        shorter = _EDITED.sub("", text)
-        made = replace(message, text=shorter.strip(), edited=shorter != text)
+        shorter = text.removesuffix(_EDITED)
+        made = replace(message, text=shorter.rstrip(" \u200e"), edited=shorter != text)
         head, _, caption = made.text.partition("\n")
         if _DELETED.fullmatch(made.text):
             made = replace(made, text="", deleted=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mturk_eval.compressors.scripts import Script, format_script, parse_script, use
 from mturk_eval.compressors.scripts.errors import OperationError, ScriptError
+from mturk_eval.compressors.scripts.operations import SIGNATURES
 from mturk_eval.compressors.scripts.source import LONGEST_SCRIPT
 from tests.compressors.scripts.samples import LETTERS, scripts
 
@@ -39,6 +43,16 @@ def test_what_a_describer_writes_is_what_the_api_builds() -> None:
         ),
     )
     assert parse_script(text) == expected
+
+
+def test_the_examples_of_the_docs_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    page = Path(__file__).parents[3] / "docs" / "compressors" / "scripts.md"
+    script, program = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert parse_script(script).n_operations == 15
+    exec(program, {})
+    assert parse_script(capsys.readouterr().out).n_operations == 13
+    for name, signature in SIGNATURES.items():
+        assert re.search(rf"`{name}\(.*\| `{signature.letter}` \|", page.read_text()), name
 
 
 def test_building_a_script_draws_nothing_and_changes_nothing() -> None:

@@ -132,6 +132,26 @@ def test_a_broken_picture_does_not_stop_the_others(study: Path) -> None:
     assert len(StimuliFolder(study / "out").entries()) == 3
 
 
+def test_what_was_done_before_ctrl_c_stays(study: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    sessions = pair_sessions(
+        find_chats([study / "chats"]),
+        find_originals(study / "originals"),
+        find_originals(study / "screens"),
+    )
+    counted = count_chats(sessions, describers=["Ada"])
+    with pytest.raises(KeyboardInterrupt):
+        write_stimuli(counted, study / "out", progress=stop)
+    (first,) = StimuliFolder(study / "out").entries()
+    written = (study / "out" / first.stimulus.path).stat().st_mtime_ns
+    assert len(run(study).rates) == 3
+    assert (study / "out" / first.stimulus.path).stat().st_mtime_ns == written
+    assert len(StimuliFolder(study / "out").entries()) == 3
+
+
 def test_every_unreadable_chat_is_named_and_nothing_written(study: Path) -> None:
     (study / "chats" / "arch.txt").write_bytes(b"")
     (study / "chats" / "face.txt").write_text("[10:00] Eve: hello\n[10:01] Ben: hello\n")
