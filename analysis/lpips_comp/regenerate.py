@@ -30,10 +30,9 @@ from mturk_eval.report.metric.footers import map_footer, rate_footer, score_foot
 from mturk_eval.report.metric.maps import maps_figure
 from mturk_eval.report.metric.scores import score_by_rate_figure, score_figure
 from mturk_eval.report.metric.weights import ChannelWeights, weights_figure
-from mturk_eval.report.style import NARROW_IN, WIDE_IN, svg_bytes
+from mturk_eval.report.style import NARROW_IN, svg_bytes
 
 HERE = Path(__file__).parent
-WIDTHS_IN = {"": WIDE_IN, "_phone": NARROW_IN}
 SEED = 0
 _MAPPED = ("leaves000", "jpeg2000", 0.3)
 
@@ -77,23 +76,20 @@ def draw(
             ).mean(axis=0, dtype=np.float64),
         )
         voters = f"Votes are simulated, taste: {taste}."
-        for suffix, width_in in WIDTHS_IN.items():
-            figures = {
-                "figure_3": score_figure(
-                    result, f"{voters} {score_footer(result, [record])}", width_in=width_in
-                ),
-                "by_rate": score_by_rate_figure(
-                    result, f"{voters} {rate_footer(result, [record])}", width_in=width_in
-                ),
-                "weights": weights_figure(
-                    weights,
-                    f"{voters} {weight_footer('LPIPS-Comp', result, record)}",
-                    width_in=width_in,
-                ),
-            }
-            for kind, figure in figures.items():
-                if figure is not None:
-                    (out / f"{kind}_{name}{suffix}.svg").write_bytes(svg_bytes(figure))
+        footer = f"{voters} {score_footer(result, [record])}"
+        figures = {
+            f"figure_3_{name}": score_figure(result, footer),
+            f"figure_3_{name}_phone": score_figure(result, footer, width_in=NARROW_IN),
+            f"by_rate_{name}": score_by_rate_figure(
+                result, f"{voters} {rate_footer(result, [record])}"
+            ),
+            f"weights_{name}": weights_figure(
+                weights, f"{voters} {weight_footer('LPIPS-Comp', result, record)}"
+            ),
+        }
+        for file, figure in figures.items():
+            if figure is not None:
+                (out / f"{file}.svg").write_bytes(svg_bytes(figure))
     trained = studies[TASTES[0]].study.trained.weights
     metric = LPIPSComp.from_weights(
         trained,

@@ -28,8 +28,9 @@ from mturk_eval.simulate.drive import simulate
 from mturk_eval.simulate.raters import PROFILES, make_raters, pixel_quality
 from mturk_eval.stimuli.codecs.registry import find_codec
 from mturk_eval.stimuli.encoding import encode
-from mturk_eval.stimuli.encoding_targets import ask_rates, find_pictures
+from mturk_eval.stimuli.encoding_targets import ask_rates
 from mturk_eval.stimuli.hosting import hosting_for
+from mturk_eval.stimuli.matching import find_pictures
 from mturk_eval.tidy.ledger import export_tidy, ratings_table, votes_table
 from mturk_eval.trials import Kind
 

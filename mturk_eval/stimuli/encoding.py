@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from PIL import Image
-
-from mturk_eval.errors import ImageError, MturkEvalError, StimuliError
-from mturk_eval.parallel import Progress, map_tasks
+from mturk_eval.errors import MturkEvalError, StimuliError
+from mturk_eval.parallel import Progress
 from mturk_eval.stimuli.codecs.codec import Codec
 from mturk_eval.stimuli.encoding_targets import Ask, Asks, target_bytes
 from mturk_eval.stimuli.folder import (
@@ -23,10 +20,10 @@ from mturk_eval.stimuli.folder import (
     request_digest,
     stimulus_id,
 )
-from mturk_eval.stimuli.images import open_for_display
+from mturk_eval.stimuli.images import open_still
+from mturk_eval.stimuli.making import make_each
 from mturk_eval.stimuli.rate_matching import Match, Miss, PictureFiles, Side, check_quality
 
-_SECONDS_BETWEEN_TABLES: Final = 1.0
 # What libraries raise at a picture that they cannot take; it must not stop the other pictures.
 _FAILURES: Final = (
     MturkEvalError, OSError, ValueError, TypeError, RuntimeError, SystemError, MemoryError,
@@ -125,7 +122,7 @@ def encode(
         A folder of stimuli (`StimuliFolder`); it may hold others already.
     manner : Manner, optional
     workers, dask
-        As in `map_tasks`. Machines of a cluster must see the same files.
+        As in `make_each`.
     progress : callable, optional
         Called with the number of original-codec pairs done, and of all.
 
@@ -193,38 +190,9 @@ def encode(
                         out=folder.path,
                     )
                 )
-    try:
-        made = map_tasks(
-            _encode_job,
-            jobs,
-            workers=workers,
-            dask=dask,
-            progress=_gathering(folder, progress),
-        )
-    except BrokenExecutor as error:
-        raise MturkEvalError(
-            "A process was ended by the system, most often for want of memory. What is done is "
-            "kept; run the same command with fewer --workers."
-        ) from error
-    finally:
-        folder.gather()
+    made = make_each(_encode_job, jobs, folder, workers=workers, dask=dask, progress=progress)
     outcomes += [outcome for job in made for outcome in job]
     return tuple(sorted(outcomes, key=_order(list(codecs), list(originals))))
-
-
-def _gathering(folder: StimuliFolder, progress: Progress | None) -> Progress:
-    """Progress that also brings the table up to date, now and then."""
-    latest = time.monotonic()
-
-    def tell(done: int, total: int) -> None:
-        nonlocal latest
-        if progress is not None:
-            progress(done, total)
-        if time.monotonic() - latest > _SECONDS_BETWEEN_TABLES:
-            folder.gather()
-            latest = time.monotonic()
-
-    return tell
 
 
 def _order(
@@ -245,7 +213,7 @@ def _order(
 def _encode_job(job: _Job) -> list[Outcome]:
     """All sizes of one original by one codec; each is kept before the next begins."""
     try:
-        files = PictureFiles(_open_still(job.path, job.manner.background), job.codec)
+        files = PictureFiles(open_still(job.path, job.manner.background), job.codec)
     except _FAILURES as error:
         return [_failed(job, ask, error) for ask, _ in job.asks]
     return [_encode_one(job, files, ask, request) for ask, request in job.asks]
@@ -304,24 +272,6 @@ def _make(job: _Job, files: PictureFiles, ask: Ask, request: str) -> tuple[Entry
         request=request,
     )
     return folder.leave(folder.write(made, original.size)), match.encodes
-
-
-def _open_still(path: Path, background: tuple[int, int, int]) -> Image.Image:
-    """The picture raters see as the original.
-
-    Raises
-    ------
-    ImageError
-        If the file cannot be shown, or holds several pictures: which one is meant is not ours to
-        say.
-    """
-    picture = open_for_display(path, background)
-    with Image.open(path) as image:
-        n_frames = getattr(image, "n_frames", 1)
-        # A telephone's photograph can be an MPO file, whose other frames are smaller copies.
-        if n_frames > 1 and image.format != "MPO":
-            raise ImageError(path, f"it holds {n_frames} frames; save the one to be coded as PNG")
-    return picture
 
 
 def _failed(job: _Job, ask: Ask, error: BaseException) -> Outcome:

@@ -11,8 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mturk_eval.errors import StimuliError
-from mturk_eval.stimuli.folder import Target, safe_name
-from mturk_eval.stimuli.matching import find_originals
+from mturk_eval.stimuli.folder import Target
 from mturk_eval.stimuli.rate_matching import Side
 
 _SHOWN_PROBLEMS = 20
@@ -51,40 +50,6 @@ def target_bytes(ask: Ask, n_pixels: int, side: Side) -> int | None:
         return ask.n_bytes
     exact = Fraction(str(ask.target.bpp)) * n_pixels / 8
     return max(math.floor(exact) if side == "under" else math.ceil(exact), 1)
-
-
-def find_pictures(paths: Sequence[Path]) -> dict[str, Path]:
-    """Find the originals that are meant by files and folders, by stem.
-
-    Raises
-    ------
-    StimuliError
-        If one is not there, a folder holds no image, or two files share a name.
-    """
-    found: dict[str, Path] = {}
-    for path in paths:
-        if path.is_dir():
-            files = find_originals(path)
-        elif path.is_file():
-            files = {path.stem: path}
-        else:
-            raise StimuliError(f"{path}: there is no such file or folder.")
-        for image, file in files.items():
-            other = found.setdefault(image, file)
-            if other.resolve() != file.resolve():
-                raise StimuliError(
-                    f"{file} and {other} have the same name without suffix; files are matched by "
-                    "it, so rename one."
-                )
-    places: dict[str, str] = {}
-    for image, file in found.items():
-        namesake = places.setdefault(safe_name(image), image)
-        if namesake != image:
-            raise StimuliError(
-                f"{file} and {found[namesake]} would be written to the same file "
-                f"({safe_name(image)}); rename one."
-            )
-    return dict(sorted(found.items()))
 
 
 def ask_rates(images: Iterable[str], bpps: Sequence[float]) -> Asks:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +21,7 @@ from PIL import Image
 from mturk_eval.errors import StimuliError
 from mturk_eval.stimuli.folder_rows import Entry, read_rows, rows_bytes
 from mturk_eval.stimuli.images import RESIZE_FILTER, png_bytes, resize_to
+from mturk_eval.stimuli.whole_file import write_whole
 from mturk_eval.trials import Stimulus
 
 __all__ = [
@@ -161,8 +161,8 @@ class StimuliFolder:
         coded_path = f"{place}{made.suffix}"
         shown_path = f"{place}.png" if made.suffix != ".png" else f"{place}.shown.png"
         shown = png_bytes(resize_to(made.shown, original_size))
-        self._write(coded_path, made.coded)
-        self._write(shown_path, shown)
+        write_whole(self.path / coded_path, made.coded)
+        write_whole(self.path / shown_path, shown)
         settings = made.settings
         if made.shown.size != original_size:
             settings += (
@@ -209,7 +209,7 @@ class StimuliFolder:
         with self._locked():
             rows = {entry.stimulus.id: entry for entry in (*self.entries(), *added)}
             self._refuse_look_alikes(_cells(rows.values()))
-            self._write(TABLE, rows_bytes(rows.values()))
+            write_whole(self.table, rows_bytes(rows.values()))
         return tuple(rows.values())
 
     def leave(self, made: Entry | Unreachable) -> Entry:
@@ -222,7 +222,7 @@ class StimuliFolder:
         """
         entry = _entry(made)
         name = hashlib.sha256(entry.stimulus.id.encode()).hexdigest()[:32]
-        self._write(f"{_PENDING}{name}.csv", rows_bytes([entry]))
+        write_whole(self.path / f"{_PENDING}{name}.csv", rows_bytes([entry]))
         return entry
 
     def gather(self) -> tuple[Entry, ...]:
@@ -282,25 +282,6 @@ class StimuliFolder:
         return (
             hashlib.sha256(shown).hexdigest() == stimulus.sha256 and coded_bytes == stimulus.bytes
         )
-
-    def _write(self, name: str, data: bytes) -> None:
-        path = self.path / name
-        temporary = ""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except OSError as error:
-            if temporary:
-                with suppress(OSError):
-                    Path(temporary).unlink()
-            raise StimuliError(
-                f"{path} cannot be written: {error.strerror or error}. What was written before is "
-                "kept; the same command goes on from there."
-            ) from error
 
 
 def stimulus_id(image: str, method: str, target: Target) -> str:

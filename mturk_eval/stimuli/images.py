@@ -69,6 +69,24 @@ def open_for_display(path: Path, background: tuple[int, int, int]) -> Image.Imag
     return flat
 
 
+def open_still(path: Path, background: tuple[int, int, int]) -> Image.Image:
+    """Decode an original that is to be coded (`open_for_display`).
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be shown, or holds several pictures: which one is meant is not ours to
+        say.
+    """
+    picture = open_for_display(path, background)
+    with Image.open(path) as image:
+        n_frames = getattr(image, "n_frames", 1)
+        # A telephone's photograph can be an MPO file, whose other frames are smaller copies.
+        if n_frames > 1 and image.format != "MPO":
+            raise ImageError(path, f"it holds {n_frames} frames; save the one to be coded as PNG")
+    return picture
+
+
 def resize_to(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Show a picture at another size (width, height in pixels), by a Lanczos filter."""
     return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from mturk_eval.errors import StimuliError
+from mturk_eval.stimuli.folder import safe_name
 from mturk_eval.stimuli.images import CODED_SUFFIXES, is_coded
 
 
@@ -41,6 +42,40 @@ def find_originals(folder: Path) -> dict[str, Path]:
         If there are none, or two files share a stem.
     """
     return _images_by_stem(folder, needed="original images")
+
+
+def find_pictures(paths: Sequence[Path]) -> dict[str, Path]:
+    """Find the originals that are meant by files and folders, by stem.
+
+    Raises
+    ------
+    StimuliError
+        If one is not there, a folder holds no image, or two files share a name.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        if path.is_dir():
+            files = find_originals(path)
+        elif path.is_file():
+            files = {path.stem: path}
+        else:
+            raise StimuliError(f"{path}: there is no such file or folder.")
+        for image, file in files.items():
+            other = found.setdefault(image, file)
+            if other.resolve() != file.resolve():
+                raise StimuliError(
+                    f"{file} and {other} have the same name without suffix; files are matched by "
+                    "it, so rename one."
+                )
+    places: dict[str, str] = {}
+    for image, file in found.items():
+        namesake = places.setdefault(safe_name(image), image)
+        if namesake != image:
+            raise StimuliError(
+                f"{file} and {found[namesake]} would be written to the same file "
+                f"({safe_name(image)}); rename one."
+            )
+    return dict(sorted(found.items()))
 
 
 def find_reconstructions(source: Path) -> list[ReconstructionFile]:

@@ -229,7 +229,7 @@ def test_a_threshold_is_the_images_own_matter(cli: Cli, originals: Path, functio
     )  # fmt: skip
     assert done.code == 1
     assert len(done.json["failures"]) == len(NAMES) + 1
-    assert "does not hold for the original itself" in done.json["failures"][0]["message"]
+    assert "does not hold for the original itself" in done.json["failures"][0]["problem"]
 
 
 def test_superclasses_let_synonyms_pass(cli: Cli, originals: Path, network: Path) -> None:

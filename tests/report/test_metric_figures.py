@@ -39,7 +39,7 @@ from mturk_eval.report.metric.footers import RANDOM_BACKBONE, rate_footer, score
 from mturk_eval.report.metric.maps import maps_figure
 from mturk_eval.report.metric.scores import score_by_rate_figure, score_figure
 from mturk_eval.report.metric.weights import ChannelWeights, weights_figure
-from mturk_eval.report.style import NARROW_IN, WIDE_IN, svg_bytes
+from mturk_eval.report.style import NARROW_IN, WIDE_IN, paper_style, svg_bytes
 from mturk_eval.report.text.metric_comparison import metric_comparison_text
 from tests.cli.conftest import Cli, cli
 from tests.metric.pictures import noisy, photograph, save
@@ -96,8 +96,8 @@ def _drawn(figure: Figure) -> list[tuple[str, Bbox]]:
         found.append(text)
         draw(text, renderer)
 
-    with mock.patch.object(Text, "draw", noted):
-        png_bytes(figure)
+    with paper_style(), mock.patch.object(Text, "draw", noted):
+        figure.draw_without_rendering()
     return [
         (text.get_text().replace("\n", " "), text.get_window_extent())
         for text in found
@@ -262,7 +262,8 @@ def test_all_maps_have_the_size_of_the_pictures(
     )
     original = photograph(*shape, seed=1)
     figure = maps_figure(original, original, maps, "a footer")
-    png_bytes(figure)
+    with paper_style():
+        figure.draw_without_rendering()
     images = [axes for axes in figure.axes if any(isinstance(i, AxesImage) for i in axes.images)]
     assert len(images) == 3 + layers
     sizes = {tuple(np.round(axes.get_window_extent().size)) for axes in images}

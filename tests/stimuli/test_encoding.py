@@ -27,10 +27,10 @@ from mturk_eval.stimuli.encoding_targets import (
     ask_listed,
     ask_quality,
     ask_rates,
-    find_pictures,
     target_bytes,
 )
 from mturk_eval.stimuli.folder import StimuliFolder, Target
+from mturk_eval.stimuli.matching import find_pictures
 from tests.samples import picture
 
 SIZE = (64, 48)

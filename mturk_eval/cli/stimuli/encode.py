@@ -97,9 +97,9 @@ def encode(
     from mturk_eval.stimuli.encoding import Manner
     from mturk_eval.stimuli.encoding import encode as encode_all
     from mturk_eval.stimuli.encoding_summary import identical_pictures, summarise, unequal_rates
-    from mturk_eval.stimuli.encoding_targets import find_pictures
     from mturk_eval.stimuli.folder import StimuliFolder
     from mturk_eval.stimuli.images import parse_background
+    from mturk_eval.stimuli.matching import find_pictures
 
     design = settings_of(ctx).design
     codecs = _codecs(codec, method, timeout)

@@ -13,7 +13,8 @@ from mturk_eval.cli.context import count, print_json, progress_bar, say, setting
 from mturk_eval.cli.options import Json
 
 if TYPE_CHECKING:
-    from mturk_eval.compressors.micro_bpp import Compressed, Failed, Made, MicroBpp
+    from mturk_eval.compressors.micro_bpp import Compressed, Made, MicroBpp
+    from mturk_eval.stimuli.making import Failure
 
 
 class Shortening(StrEnum):
@@ -109,8 +110,8 @@ def micro_bpp(
         load_prompts,
         write_squares,
     )
-    from mturk_eval.stimuli.encoding_targets import find_pictures
     from mturk_eval.stimuli.images import parse_background
+    from mturk_eval.stimuli.matching import find_pictures
 
     background = parse_background(settings_of(ctx).design.background)
     texts = load_prompts(prompts)
@@ -145,7 +146,7 @@ def micro_bpp(
         background=background,
     )
     originals = find_pictures(paths)
-    unreadable: tuple[Failed, ...] = ()
+    unreadable: tuple[Failure, ...] = ()
     if squares is not None:
         originals, unreadable = write_squares(
             originals, squares, size_px=size, background=background
@@ -176,7 +177,7 @@ def _row(made: Made) -> dict[str, object]:
 
 def _show(
     result: Compressed,
-    failures: tuple[Failed, ...],
+    failures: tuple[Failure, ...],
     *,
     settings: MicroBpp,
     originals: Path | None,

@@ -128,9 +128,10 @@ def preserve(
     from mturk_eval.compressors.classifier_preserving.classes import numbered, read_labels
     from mturk_eval.compressors.classifier_preserving.classifiers import number_of_classes
     from mturk_eval.stimuli.images import parse_background
+    from mturk_eval.stimuli.matching import find_pictures
 
     settings = settings_of(ctx)
-    originals = _originals(paths)
+    originals = find_pictures(paths)
     way = _search(step, search, pixels=pixels, codec=codec, quality=quality)
     source = Source(name=classifier, preprocessing=preprocessing, folder=Path.cwd())
     n = number_of_classes(source.load())
@@ -154,20 +155,6 @@ def preserve(
     _show(outcome, out=out, label=job.rule.label, json=json)
     if outcome.failures:
         raise typer.Exit(1)
-
-
-def _originals(paths: list[Path]) -> dict[str, Path]:
-    """The originals of files and folders, by name."""
-    from mturk_eval.errors import StimuliError
-    from mturk_eval.stimuli.matching import find_originals
-
-    found: dict[str, Path] = {}
-    for path in paths:
-        for name, file in ({path.stem: path} if path.is_file() else find_originals(path)).items():
-            if name in found and found[name].resolve() != file.resolve():
-                raise StimuliError(f"{found[name]} and {file} have the same name; rename one.")
-            found[name] = file
-    return found
 
 
 def _search(
@@ -276,7 +263,7 @@ def _show(outcome: Outcome, *, out: Path, label: str, json: bool) -> None:
         for made in outcome.made
     ]
     for failure in outcome.failures:
-        say(f"{failure.image}: {failure.message}")
+        say(f"{failure.image}: {failure.problem}")
     if json:
         print_json(
             {
@@ -284,7 +271,7 @@ def _show(outcome: Outcome, *, out: Path, label: str, json: bool) -> None:
                 "rule": label,
                 "rows": rows,
                 "done_before": list(outcome.done_before),
-                "failures": [{"image": f.image, "message": f.message} for f in outcome.failures],
+                "failures": [{"image": f.image, "problem": f.problem} for f in outcome.failures],
             }
         )
         return

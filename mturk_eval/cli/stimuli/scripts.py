@@ -123,7 +123,7 @@ def compile_(
     from dataclasses import asdict
 
     from mturk_eval.compressors.scripts import compile_script, script_sizes
-    from mturk_eval.compressors.scripts.files import write_whole
+    from mturk_eval.stimuli.whole_file import write_whole
 
     source, catalogued = _read(script, elements)
     compiled = compile_script(source, catalogued)
@@ -155,7 +155,7 @@ def decompile(
     E.g. mturk-eval stimuli script decompile rocket.haac --elements elements/
     """
     from mturk_eval.compressors.scripts import format_script
-    from mturk_eval.compressors.scripts.files import write_whole
+    from mturk_eval.stimuli.whole_file import write_whole
 
     text = format_script(_read(compiled, elements)[0])
     if out is not None:
@@ -181,9 +181,9 @@ def render(
 
     from mturk_eval.compressors.scripts import render as rendered
     from mturk_eval.compressors.scripts.errors import ScriptFileError
-    from mturk_eval.compressors.scripts.files import write_whole
     from mturk_eval.errors import InvalidInputError
     from mturk_eval.stimuli.images import png_bytes
+    from mturk_eval.stimuli.whole_file import write_whole
 
     source, catalogued = _read(script, elements)
     try:

@@ -138,14 +138,14 @@ def _show(outcome: Outcome, *, coded: str, originals: Path, out: Path, json: boo
         for note in rate.notes:
             say(f"{rate.image}: {note}.")
     for failure in outcome.failures:
-        say(f"{failure.image}: {failure.message}")
+        say(f"{failure.image}: {failure.problem}")
     if json:
         print_json(
             {
                 "out": str(out),
                 "sizes": str(outcome.sizes),
                 "rows": [_row(rate) for rate in outcome.rates],
-                "failures": [{"image": f.image, "message": f.message} for f in outcome.failures],
+                "failures": [{"image": f.image, "problem": f.problem} for f in outcome.failures],
             }
         )
         return

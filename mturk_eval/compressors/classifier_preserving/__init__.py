@@ -16,7 +16,6 @@ from mturk_eval.compressors.classifier_preserving.errors import (
     RuleError,
 )
 from mturk_eval.compressors.classifier_preserving.files import (
-    Failure,
     Job,
     Made,
     Outcome,
@@ -60,7 +59,6 @@ __all__ = [
     "Coding",
     "Ending",
     "Exhaustive",
-    "Failure",
     "Iteration",
     "Job",
     "Ladder",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,8 +21,8 @@ from mturk_eval.compressors.classifier_preserving.preserving import (
 )
 from mturk_eval.compressors.classifier_preserving.rules import Rule
 from mturk_eval.compressors.classifier_preserving.searches import Search
-from mturk_eval.errors import MturkEvalError, StimuliError
-from mturk_eval.parallel import Progress, map_tasks
+from mturk_eval.errors import MturkEvalError
+from mturk_eval.parallel import Progress
 from mturk_eval.stimuli.folder import (
     Entry,
     Reconstruction,
@@ -34,7 +31,9 @@ from mturk_eval.stimuli.folder import (
     request_digest,
     safe_name,
 )
-from mturk_eval.stimuli.images import open_for_display
+from mturk_eval.stimuli.images import open_still
+from mturk_eval.stimuli.making import Failure, make_each
+from mturk_eval.stimuli.whole_file import write_whole
 
 METHOD: Final = "classifier-preserving"
 TRACE_SUFFIX: Final = ".trace.csv"
@@ -138,14 +137,6 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """One image that could not be done, and why."""
-
-    image: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What `preserve_files` did: made now, done before, failed."""
 
@@ -174,7 +165,7 @@ def preserve_files(
     originals : mapping of str to Path
         By name, as `mturk_eval.stimuli.matching.find_originals` gives them.
     workers, dask, progress
-        As in `mturk_eval.parallel.map_tasks`.
+        As in `mturk_eval.stimuli.making.make_each`.
 
     Raises
     ------
@@ -196,22 +187,20 @@ def preserve_files(
         try:
             request = _request(job, image, path, digest)
         except OSError as error:
-            failures.append(Failure(image=image, message=f"{path}: {error.strerror or error}."))
+            failures.append(Failure(image=image, problem=f"{path}: {error.strerror or error}."))
             continue
         if request in done and _trace_path(job, image).is_file():
             before.append(image)
         else:
             tasks.append(_Task(image=image, path=path.absolute(), request=request))
-    try:
-        results = map_tasks(
-            partial(_preserve_file, job),
-            tasks,
-            workers=workers,
-            dask=dask,
-            progress=partial(_gather_and_tell, folder, progress),
-        )
-    finally:
-        folder.gather()
+    results = make_each(
+        partial(_preserve_file, job),
+        tasks,
+        folder,
+        workers=workers,
+        dask=dask,
+        progress=progress,
+    )
     failures += [result for result in results if isinstance(result, Failure)]
     return Outcome(
         made=tuple(result for result in results if isinstance(result, Made)),
@@ -230,7 +219,7 @@ class _Task:
 def _preserve_file(job: Job, task: _Task) -> Made | Failure:
     """One image, from its file to files; run where the work is done."""
     try:
-        original = open_for_display(task.path, job.background)
+        original = open_still(task.path, job.background)
         preserved = preserve(
             original,
             job.source.load(),
@@ -242,13 +231,13 @@ def _preserve_file(job: Job, task: _Task) -> Made | Failure:
         folder = StimuliFolder(job.out)
         entry = folder.write(_reconstruction(job, task, preserved), original.size)
         trace = _trace_path(job, task.image)
-        _write_whole(trace, trace_csv(preserved.trace, job.labels))
+        write_whole(trace, trace_csv(preserved.trace, job.labels).encode())
         folder.leave(entry)
     except (MturkEvalError, OSError) as error:
-        return Failure(image=task.image, message=_naming(task.path, str(error)))
+        return Failure(image=task.image, problem=_naming(task.path, str(error)))
     except MemoryError:
         return Failure(
-            image=task.image, message=f"{task.path}: not enough memory; run fewer --workers."
+            image=task.image, problem=f"{task.path}: not enough memory; run fewer --workers."
         )
     return Made(
         image=task.image,
@@ -304,29 +293,5 @@ def _trace_path(job: Job, image: str) -> Path:
     return place / f"{safe_name(image)}{TRACE_SUFFIX}"
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that is whole or not there."""
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            with suppress(OSError):
-                Path(temporary).unlink()
-        raise StimuliError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
 def _naming(path: Path, message: str) -> str:
     return message if str(path) in message else f"{path}: {message}"
-
-
-def _gather_and_tell(
-    folder: StimuliFolder, progress: Progress | None, done: int, total: int
-) -> None:
-    folder.gather()
-    if progress is not None:
-        progress(done, total)

@@ -20,7 +20,7 @@ from mturk_eval.compressors.micro_bpp.errors import ModelAnswerError
 from mturk_eval.compressors.micro_bpp.exchanges import ExchangeLog, remembering
 from mturk_eval.compressors.micro_bpp.models import Models, Server
 from mturk_eval.errors import ImageError, StimuliError
-from mturk_eval.parallel import Progress, map_tasks
+from mturk_eval.parallel import Progress
 from mturk_eval.stimuli.folder import (
     Entry,
     Reconstruction,
@@ -29,7 +29,8 @@ from mturk_eval.stimuli.folder import (
     request_digest,
     safe_name,
 )
-from mturk_eval.stimuli.images import open_for_display, png_bytes, resize_to
+from mturk_eval.stimuli.images import open_still, png_bytes, resize_to
+from mturk_eval.stimuli.making import Failure, make_each
 
 METHOD: Final = "micro-bpp"
 SUFFIX: Final = ".mbpp"
@@ -84,19 +85,11 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """One original that has none yet, and why."""
-
-    image: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Compressed:
     """What came of all originals; ``unchanged`` were there already."""
 
     made: tuple[Made, ...]
-    failed: tuple[Failed, ...]
+    failed: tuple[Failure, ...]
     unchanged: tuple[str, ...]
 
 
@@ -140,29 +133,27 @@ def compress_files(
         try:
             request = _request(image, path, settings)
         except ImageError as error:
-            failed.append(Failed(image=image, problem=str(error)))
+            failed.append(Failure(image=image, problem=str(error)))
             continue
         if request in done:
             unchanged.append(image)
         else:
             waiting.append((image, path))
-    try:
-        outcomes = map_tasks(
-            functools.partial(_compress_one, settings=settings, key=key),
-            waiting,
-            workers=workers,
-            progress=progress,
-        )
-    finally:
-        folder.gather()
+    outcomes = make_each(
+        functools.partial(_compress_one, settings=settings, key=key),
+        waiting,
+        folder,
+        workers=workers,
+        progress=progress,
+    )
     made = tuple(outcome for outcome in outcomes if isinstance(outcome, Made))
-    failed += [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    failed += [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     return Compressed(made=made, failed=tuple(failed), unchanged=tuple(unchanged))
 
 
 def write_squares(
     originals: Mapping[str, Path], folder: Path, *, size_px: int, background: Background
-) -> tuple[dict[str, Path], tuple[Failed, ...]]:
+) -> tuple[dict[str, Path], tuple[Failure, ...]]:
     """Crop originals to their middle squares, as the paper did, and keep those as PNG.
 
     Raters must see these as the originals.
@@ -171,7 +162,7 @@ def write_squares(
     -------
     squares : dict
         The files in ``folder``, by name.
-    failed : tuple of Failed
+    failed : tuple of Failure
         Originals that are no pictures.
 
     Raises
@@ -182,9 +173,9 @@ def write_squares(
     squares, failed = {}, []
     for image, path in originals.items():
         try:
-            picture = open_for_display(path, background)
+            picture = open_still(path, background)
         except ImageError as error:
-            failed.append(Failed(image=image, problem=str(error)))
+            failed.append(Failure(image=image, problem=str(error)))
             continue
         square = ImageOps.fit(picture, (size_px, size_px), Image.Resampling.LANCZOS)
         squares[image] = folder / f"{safe_name(image)}.png"
@@ -192,10 +183,10 @@ def write_squares(
     return squares, tuple(failed)
 
 
-def _compress_one(task: tuple[str, Path], settings: MicroBpp, key: SecretStr) -> Made | Failed:
+def _compress_one(task: tuple[str, Path], settings: MicroBpp, key: SecretStr) -> Made | Failure:
     image, path = task
     try:
-        original = open_for_display(path, settings.background)
+        original = open_still(path, settings.background)
         request = _request(image, path, settings)
         if original.width != original.height:
             raise ImageError(
@@ -210,7 +201,7 @@ def _compress_one(task: tuple[str, Path], settings: MicroBpp, key: SecretStr) ->
         coded = encoded.code.file
         decoded = decode(Code.read(coded), settings.decoder, ask)
     except (ImageError, ModelAnswerError) as error:
-        return Failed(image=image, problem=str(error))
+        return Failure(image=image, problem=str(error))
     with Image.open(BytesIO(decoded.picture)) as picture:
         shown = picture.convert("RGB")
     folder = StimuliFolder(settings.out)

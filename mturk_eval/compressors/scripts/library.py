@@ -19,8 +19,8 @@ from typing import Final
 from PIL import Image
 
 from mturk_eval.compressors.scripts.errors import LibraryError
-from mturk_eval.compressors.scripts.files import write_whole
 from mturk_eval.compressors.scripts.operations import LARGEST_NUMBER
+from mturk_eval.stimuli.whole_file import write_whole
 
 MANIFEST: Final = "elements.csv"
 COLUMNS: Final = ("id", "name", "sha256")

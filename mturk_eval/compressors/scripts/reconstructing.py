@@ -21,7 +21,7 @@ from mturk_eval.compressors.scripts.rendering import render
 from mturk_eval.compressors.scripts.script import Script
 from mturk_eval.compressors.scripts.source import LONGEST_SCRIPT, parse_script
 from mturk_eval.errors import InvalidInputError, MturkEvalError, StimuliError
-from mturk_eval.parallel import Progress, map_tasks
+from mturk_eval.parallel import Progress
 from mturk_eval.stimuli.folder import (
     Entry,
     Reconstruction,
@@ -29,7 +29,8 @@ from mturk_eval.stimuli.folder import (
     Target,
     request_digest,
 )
-from mturk_eval.stimuli.images import open_for_display
+from mturk_eval.stimuli.images import open_still
+from mturk_eval.stimuli.making import Failure, make_each
 
 SCRIPT_SUFFIX: Final = ".py"
 COMPILED_SUFFIX: Final = ".haac"
@@ -37,16 +38,7 @@ METHOD: Final = "script"
 
 # A script has no rate to aim at: its size is what it needs.
 _TARGET: Final = Target(label="compiled")
-_RECORDED_TOGETHER: Final = 16
 _ANY_BACKGROUND: Final = (128, 128, 128)  # of an original, only the size is asked for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A script that gave no reconstruction, and why."""
-
-    image: str
-    problem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +148,8 @@ def reconstruct(
             f"No original of the same name (without suffix) for: {', '.join(orphans[:20])}. Rename "
             "them, or add the originals."
         )
+    folder.check_new((image, method, _TARGET) for image in scripts)
+    folder.gather()  # what a run that was ended left
     done = folder.done()
     tasks = [
         _Task(
@@ -168,16 +162,7 @@ def reconstruct(
         )
         for image, path in scripts.items()
     ]
-    results: list[Entry | Failure | None] = []
-    together = max(_RECORDED_TOGETHER, 4 * workers)
-    for start in range(0, len(tasks), together):
-        part = map_tasks(_written, tasks[start : start + together], workers=workers, dask=dask)
-        made = [result for result in part if isinstance(result, Entry)]
-        if made:
-            folder.record(made)
-        results += part
-        if progress is not None:
-            progress(len(results), len(tasks))
+    results = make_each(_written, tasks, folder, workers=workers, dask=dask, progress=progress)
     return Reconstructed(
         entries=tuple(result for result in results if isinstance(result, Entry)),
         done_before=tuple(
@@ -193,7 +178,7 @@ def _written(task: _Task) -> Entry | Failure | None:
     try:
         script = read_script(task.script, task.library)
         compiled = compile_script(script, task.library)
-        size = open_for_display(task.original, _ANY_BACKGROUND).size
+        size = open_still(task.original, _ANY_BACKGROUND).size
         encoder = f"mturk-eval scripts {VERSION}, Pillow {PIL.__version__}"
         request = request_digest(
             task.original.read_bytes(), image, task.method, _TARGET, compiled, encoder
@@ -216,6 +201,7 @@ def _written(task: _Task) -> Entry | Failure | None:
             f"{script.n_operations} operations, library not counted",
             request=request,
         )
-        return StimuliFolder(task.out).write(made, size)
+        folder = StimuliFolder(task.out)
+        return folder.leave(folder.write(made, size))
     except MturkEvalError as error:
         return Failure(image=image, problem=str(error))

@@ -14,7 +14,7 @@ from mturk_eval.compressors.transcripts.errors import (
     SessionsError,
     TranscriptError,
 )
-from mturk_eval.compressors.transcripts.files import Failure, Outcome, Rate, write_stimuli
+from mturk_eval.compressors.transcripts.files import Outcome, Rate, write_stimuli
 from mturk_eval.compressors.transcripts.messages import Chat, ChatFormat, Message
 from mturk_eval.compressors.transcripts.reading import find_chats, read_chat
 from mturk_eval.compressors.transcripts.sessions import (
@@ -30,7 +30,6 @@ __all__ = [
     "CountedSession",
     "DescriberError",
     "Description",
-    "Failure",
     "Message",
     "Outcome",
     "Rate",

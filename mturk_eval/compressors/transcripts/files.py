@@ -5,10 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +15,7 @@ from mturk_eval.compressors.transcripts.counting import BZIP2_LEVEL
 from mturk_eval.compressors.transcripts.messages import ChatFormat
 from mturk_eval.compressors.transcripts.sessions import CountedSession
 from mturk_eval.errors import MturkEvalError, StimuliError
-from mturk_eval.parallel import Progress, map_tasks
+from mturk_eval.parallel import Progress
 from mturk_eval.stimuli.folder import (
     Entry,
     Reconstruction,
@@ -27,7 +24,9 @@ from mturk_eval.stimuli.folder import (
     request_digest,
     safe_name,
 )
-from mturk_eval.stimuli.images import open_for_display
+from mturk_eval.stimuli.images import open_for_display, open_still
+from mturk_eval.stimuli.making import Failure, make_each
+from mturk_eval.stimuli.whole_file import write_whole
 from mturk_eval.trials import Stimulus
 
 METHOD: Final = "human"
@@ -78,14 +77,6 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """One image that could not be done, and why."""
-
-    image: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What `write_stimuli` did.
 
@@ -131,7 +122,7 @@ def write_stimuli(
     background : (int, int, int)
         Under transparent pixels.
     workers, progress
-        As in `mturk_eval.parallel.map_tasks`.
+        As in `mturk_eval.stimuli.making.make_each`.
 
     Raises
     ------
@@ -150,19 +141,16 @@ def write_stimuli(
         background=background,
         done={request: entry for request, entry in done.items() if request in whole},
     )
-    try:
-        results = map_tasks(
-            partial(_write_session, job), counted, workers=workers, progress=progress
-        )
-    finally:
-        folder.gather()
+    results = make_each(
+        partial(_write_session, job), counted, folder, workers=workers, progress=progress
+    )
     rates = tuple(result for result in results if isinstance(result, Rate))
     sizes |= {rate.image: rate.coded_bytes for rate in rates}
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["image", "bytes"])
     writer.writerows(sorted(sizes.items()))
-    _write_whole(table, buffer.getvalue().encode())
+    write_whole(table, buffer.getvalue().encode())
     return Outcome(
         rates=rates,
         failures=tuple(result for result in results if isinstance(result, Failure)),
@@ -185,17 +173,17 @@ def _write_session(job: _Job, counted: CountedSession) -> Rate | Failure:
     try:
         original = _bytes(session.original)
         place = job.out / safe_name(job.method) / safe_name(TARGET.label) / safe_name(session.image)
-        _write_whole(place.with_name(f"{place.name}.txt"), description.text.encode())
+        write_whole(place.with_name(f"{place.name}.txt"), description.text.encode())
         notes = description.notes
         if session.reconstruction is None:
-            _write_whole(place.with_name(f"{place.name}{CODED_SUFFIX}"), description.coded)
-            size = open_for_display(session.original, job.background).size
+            write_whole(place.with_name(f"{place.name}{CODED_SUFFIX}"), description.coded)
+            size = open_still(session.original, job.background).size
         else:
             stimulus, stretched = _stimulus(job, counted, original, session.reconstruction)
             size = stimulus.width_px, stimulus.height_px
             notes += stretched
     except MturkEvalError as error:
-        return Failure(image=session.image, message=str(error))
+        return Failure(image=session.image, problem=str(error))
     return Rate(
         image=session.image,
         format=counted.format,
@@ -223,7 +211,7 @@ def _stimulus(
     if request in job.done:
         return job.done[request].stimulus, ()
     shown = open_for_display(reconstruction, job.background)
-    size = open_for_display(session.original, job.background).size
+    size = open_still(session.original, job.background).size
     made = Reconstruction(
         image=session.image,
         method=job.method,
@@ -265,24 +253,4 @@ def _read_sizes(path: Path) -> dict[str, int]:
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise StimuliError(
             f"{path}: not a table of image,bytes. Delete it, or give another folder (--out)."
-        ) from error
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is whole or not there."""
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            with suppress(OSError):
-                Path(temporary).unlink()
-        raise StimuliError(
-            f"{path} cannot be written: {error.strerror or error}. What was written before is "
-            "kept; the same command goes on from there."
         ) from error

@@ -37,8 +37,8 @@ def maps_figure(
     and one that all layers share.
     """
     height, width, _ = original.shape
-    columns = 3 if width > _LANDSCAPE * height else 4
     n = len(maps.layer_names)
+    columns = 3 if width > _LANDSCAPE * height else max(3, -(-n // 2))
     rows = 1 + -(-n // columns)
     cell_in = (width_in - 0.75) / columns
     total, distance = maps.total, maps.distance

@@ -10,8 +10,8 @@ from PIL import Image
 
 from mturk_eval.compressors.scripts import catalogue, read_library, script_sizes, use
 from mturk_eval.compressors.scripts.errors import LibraryError
-from mturk_eval.compressors.scripts.files import UnwritableFileError
 from mturk_eval.compressors.scripts.script import Script
+from mturk_eval.errors import StimuliError
 from tests.compressors.scripts.samples import write_library
 
 HASH = "0" * 64
@@ -57,7 +57,7 @@ def test_a_disk_that_is_full_leaves_the_manifest_as_it_was(
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(UnwritableFileError, match="No space left on device"):
+    with pytest.raises(StimuliError, match="No space left on device"):
         catalogue(tmp_path)
     assert (tmp_path / "elements.csv").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -126,7 +126,7 @@ def test_a_broken_picture_does_not_stop_the_others(study: Path) -> None:
     assert [rate.image for rate in outcome.rates] == ["arch", "train"]
     (failure,) = outcome.failures
     assert failure.image == "face"
-    assert "face.jpg" in failure.message
+    assert "face.jpg" in failure.problem
     (study / "screens" / "face.jpg").write_bytes(whole)
     assert not run(study).failures
     assert len(StimuliFolder(study / "out").entries()) == 3
@@ -192,7 +192,7 @@ def test_a_folder_that_cannot_be_written_fails_and_keeps_what_was(study: Path) -
     (study / "out" / "human").write_text("")
     outcome = run(study)
     assert len(outcome.failures) == 3
-    assert "cannot be written" in outcome.failures[0].message
+    assert "cannot be written" in outcome.failures[0].problem
     assert (study / "out" / "stimuli.csv").read_bytes() == before
     (study / "out" / "human").unlink()
     assert not run(study).failures

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Writing a file so that it is whole or not there, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from mturk_eval.errors import MturkEvalError
-
-
-class UnwritableFileError(MturkEvalError):
-    """A file cannot be written: a full disk, a folder that is not there or not ours."""
+from mturk_eval.errors import StimuliError
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file in one step.
+    """Write a file in one step, making its folder; an older one stays until then.
 
     Raises
     ------
-    UnwritableFileError
-        If it cannot be written; what was there before stays.
+    StimuliError
+        If the disk is full or the place cannot be written; nothing half-written stays.
     """
     temporary = ""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -33,6 +30,7 @@ def write_whole(path: Path, data: bytes) -> None:
         if temporary:
             with suppress(OSError):
                 Path(temporary).unlink()
-        raise UnwritableFileError(
-            f"{path} cannot be written: {error.strerror or error}. What was there is kept."
+        raise StimuliError(
+            f"{path} cannot be written: {error.strerror or error}. What was written before is "
+            "kept; the same command goes on from there."
         ) from error
