@@ -30,6 +30,7 @@ _RISES_BEFORE_STOP = 2
 _GRADIENT_TOLERANCE = 1e-8
 _ROUGH_TOLERANCE = 2e-5  # for held-out losses, whose fourth digit decides nothing
 _FEW_THREADS = 1  # side below which BLAS gets one thread: products with a vector gain from no more
+_LOWEST_SCALE = 0.01  # of the median channel's
 
 _Floats = NDArray[np.float64]
 _Matrix = NDArray[np.float32] | NDArray[np.float64]
@@ -320,9 +321,16 @@ def _without_fold(
 
 
 def _column_scale(differences: NDArray[np.float32] | NDArray[np.float64], n: _Floats) -> _Floats:
-    """Mean absolute difference per vote; 1 for columns that never differ."""
+    """Mean absolute difference per vote; 1 for columns that never differ.
+
+    A channel that hardly ever differs is not brought to the scale of the others: its weight would
+    cost nothing, and what little it says of few votes would outweigh them.
+    """
     scale = np.asarray(_like(differences, n / n.sum()) @ np.abs(differences), np.float64)
-    return np.where(scale > 0, scale, 1.0)
+    if not (scale > 0).any():
+        return np.ones_like(scale)
+    lowest = _LOWEST_SCALE * float(np.median(scale[scale > 0]))
+    return np.where(scale > 0, np.maximum(scale, lowest), 1.0)
 
 
 def _like(x: _Matrix, values: _Floats) -> _Matrix:

@@ -165,6 +165,7 @@ def test_a_bad_file_is_named_with_its_place(study: Path) -> None:
 
 
 def test_a_picture_that_cannot_be_written_is_told(study: Path) -> None:
+    (study / "nowhere").write_text("a file, not a folder")
     done = run(
         "render", study / "scripts" / "noon.py", "--elements", study / "elements",
         "--out", study / "nowhere" / "noon.png",

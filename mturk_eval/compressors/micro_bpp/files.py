@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -121,6 +121,7 @@ def compress_files(
     CredentialsError, ModelServerError
         If the server refuses the key or what any image would ask of it.
     """
+    settings = replace(settings, out=settings.out.absolute())
     folder = StimuliFolder(settings.out)
     # Before anything is paid.
     folder.check_new((image, settings.method, settings.target) for image in originals)
@@ -138,7 +139,7 @@ def compress_files(
         if request in done:
             unchanged.append(image)
         else:
-            waiting.append((image, path))
+            waiting.append((image, path.absolute()))  # processes elsewhere do not start here
     outcomes = make_each(
         functools.partial(_compress_one, settings=settings, key=key),
         waiting,

@@ -153,10 +153,10 @@ def reconstruct(
     done = folder.done()
     tasks = [
         _Task(
-            script=path,
-            original=originals[image],
+            script=path.absolute(),  # processes elsewhere do not start here
+            original=originals[image].absolute(),
             library=library,
-            out=folder.path,
+            out=folder.path.absolute(),
             method=method,
             done=done,
         )

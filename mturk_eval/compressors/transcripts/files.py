@@ -129,6 +129,7 @@ def write_stimuli(
     StimuliError
         If the folder's table is not one, or the folder cannot be written.
     """
+    out = out.absolute()  # processes elsewhere do not start here
     folder = StimuliFolder(out)
     table = out / ("sizes.csv" if method == METHOD else f"sizes-{safe_name(method)}.csv")
     sizes = _read_sizes(table)
