@@ -29,6 +29,7 @@ def test_the_wheel_holds_templates_configuration_photographs_and_licences(wheel:
         "mturk_eval/hit_templates/2afc.html.j2",
         "mturk_eval/sandbox_config.toml",
         "mturk_eval/demo/photographs/cat.webp",
+        "mturk_eval/compressors/micro_bpp/prompts/describe.txt",
         "mturk_eval/py.typed",
     ):
         assert name in names

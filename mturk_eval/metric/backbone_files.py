@@ -9,6 +9,7 @@ import re
 import tempfile
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -248,8 +249,16 @@ def load_tensors(path: Path, purpose: str) -> dict[str, Any]:
     """
     torch = import_extra("torch", purpose)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a pickle that is refused anyway
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (EOFError, pickle.UnpicklingError) as error:
+        # Torch's own words advise to run what the file holds.
+        raise BackboneError(
+            f"{path}: not a file of tensors alone: it is damaged, or it holds code, which was not "
+            "run. Save `model.state_dict()`, or get the file again."
+        ) from error
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise BackboneError(f"{path}: not a file of tensors saved by torch ({reason}).") from error
     if not isinstance(content, Mapping) or not all(

@@ -62,7 +62,12 @@ class FeatureStore:
                 ("checksum", "<u4"),
             ]
         )
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MetricFileError(
+                f"{folder}: no folder for features can be here ({error.strerror}). Choose another."
+            ) from error
         self._vectors: dict[PairKey, NDArray[np.float32]] = {}
         self._read()
 

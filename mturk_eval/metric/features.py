@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from mturk_eval.metric.architectures import LayerSlices
 from mturk_eval.metric.backbone_files import open_backbone
 from mturk_eval.metric.backbones import Backbone
+from mturk_eval.metric.devices import check_device
 from mturk_eval.metric.errors import MetricInputError, import_extra
 from mturk_eval.metric.feature_store import FeatureStore, PairKey
 from mturk_eval.metric.pictures import (
@@ -343,16 +344,12 @@ def _save(store: FeatureStore, waiting: list[tuple[PairKey, NDArray[np.float32]]
 
 def _trunk(backbone: Backbone | Trunk, device: str) -> Trunk:
     """The torch module of a backbone, on a device."""
-    torch = import_extra("torch", "Running a backbone")
+    import_extra("torch", "Running a backbone")
     from mturk_eval.metric.trunk import Trunk
 
     if isinstance(backbone, Trunk):
         return backbone
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise MetricInputError(
-            f"device {device}: torch {torch.__version__} sees no CUDA device here. Use cpu, or "
-            "install a torch build with CUDA."
-        )
+    check_device(device)
     return Trunk(backbone).to(device)
 
 

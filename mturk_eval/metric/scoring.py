@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mturk_eval.metric.architectures import architecture_of
+from mturk_eval.metric.devices import check_device
 from mturk_eval.metric.errors import MetricFileError
 from mturk_eval.metric.pictures import (
     Picture,
@@ -79,6 +80,8 @@ def load_metric(
         If the file is no metric.
     BackboneError
         If its backbone is not found or another.
+    MetricInputError
+        If torch has no such device.
     MissingExtraError
         If the library it needs is not installed.
     """
@@ -90,6 +93,7 @@ def load_metric(
         raise MetricFileError(f"{path}: give a metric's .safetensors file, or its export to .onnx.")
     from mturk_eval.metric.model import LPIPSComp
 
+    check_device(device)
     return LPIPSComp.load(path, backbone_weights=backbone_weights).to(device)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +41,14 @@ class OriginalSplit:
         """The split in one sentence."""
         if not len(self.test):
             return (
-                f"No original held out: all {len(self.train_images)} originals "
-                f"({len(self.train)} triplets) to train, no score on others."
+                f"No original held out: {_count(self.train_images, 'original')} "
+                f"({_count(self.train, 'triplet')}) to train, no score on others."
             )
         how = "as listed" if self.seed is None else f"drawn with seed {self.seed}"
         return (
-            f"Split by original, {how}: {len(self.train_images)} originals "
-            f"({len(self.train)} triplets) to train, {len(self.test_images)} originals "
-            f"({len(self.test)} triplets) held out."
+            f"Split by original, {how}: {_count(self.train_images, 'original')} "
+            f"({_count(self.train, 'triplet')}) to train, {_count(self.test_images, 'original')} "
+            f"({_count(self.test, 'triplet')}) held out."
         )
 
     def document(self) -> Document:
@@ -179,6 +179,10 @@ def folds_by_original(triplets: Triplets, n_folds: int) -> NDArray[np.int64]:
     marks = [_mark(min(triplets.original[group == code])) for code in range(len(first_row))]
     place = np.argsort(np.argsort(marks, kind="stable"), kind="stable")
     return np.asarray(place % n_folds)[group]
+
+
+def _count(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _mark(digest: str) -> str:

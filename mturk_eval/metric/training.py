@@ -248,6 +248,11 @@ def _trained(
     if fit is None:
         return scaled_weights(recipe, weights, triplets, features_first, features_second)
     if not weights.any():
+        if (triplets.share_second == 0.5).all():
+            raise MetricError(
+                "On every triplet the votes are split evenly, so they say nothing about any "
+                "channel. Collect more votes."
+            )
         raise MetricError(
             "No weight above zero helps to predict the votes: raters chose, on the whole, what "
             "every channel calls farther from the original. Check which reconstruction the votes "

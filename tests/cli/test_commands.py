@@ -26,7 +26,17 @@ def test_help_names_what_works() -> None:
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     for name in (
         *("init", "check", "preview", "cost", "serve", "generate", "publish", "collect"),
-        *("status", "analyze", "power", "report", "export", "simulate", "demo"),
+        *(
+            "status",
+            "analyze",
+            "power",
+            "report",
+            "export",
+            "simulate",
+            "demo",
+            "stimuli",
+            "metric",
+        ),
     ):
         assert re.search(rf"^  {name} ", shown.stdout, re.MULTILINE), name
 

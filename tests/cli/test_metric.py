@@ -189,6 +189,37 @@ def test_evaluate_uses_the_originals_that_training_held_out(trained: Cli, tmp_pa
     assert "PSNR" not in text.out
 
 
+def test_all_originals_can_be_trained_on_and_it_says_so(trained: Cli) -> None:
+    done = _trained(trained, "--test-share", 0)
+    assert done.code == 0, done.err
+    assert done.json["comparison"] is None
+    provenance = done.json["provenance"]
+    assert (provenance["n_originals"], provenance["test_originals"]) == (6, [])
+    assert provenance["split"].startswith("No original held out")
+    assert set(provenance["scores"]) == {"log_loss_train"}
+    assert "No original held out" in trained(*TRAIN[:-1], "--test-share", 0).out
+    refused = _trained(trained, "--test-share", 0, "--ransac")
+    assert refused.code == 2
+    assert "leave --ransac out" in refused.err.replace("\n", " ")
+    arguments = ("evaluate", "m.safetensors", "--votes", "votes.csv", *PICTURES, *QUICK)
+    assert "--unseen" in trained(*arguments).err
+    assert trained(*arguments, "--unseen").code == 0
+
+
+def test_evaluate_knows_the_combinations_of_training(trained: Cli) -> None:
+    """Weights are those of the file, so they hold on votes that training never saw too."""
+    was = {row["metric"]: row for row in _what_training_said()["comparison"]["rows"]}
+    arguments = ("evaluate", "m.safetensors", "--votes", "votes.csv", *PICTURES, *QUICK, "--json")
+    rows = {row["metric"]: row for row in trained(*arguments).json["rows"]}
+    together = "LPIPS-Comp + PSNR"
+    assert rows[together]["score"]["value"] == pytest.approx(was[together]["score"]["value"])
+    assert rows[together]["log_loss"]["value"] == pytest.approx(was[together]["log_loss"]["value"])
+    assert together in {row["metric"] for row in trained(*arguments, "--unseen").json["rows"]}
+    without = trained(*arguments, "--no-classical").json
+    assert together not in {row["metric"] for row in without["rows"]}
+    assert not any(together in warning for warning in without["warnings"])
+
+
 def test_evaluate_refuses_votes_that_training_may_have_seen(trained: Cli, tmp_path: Path) -> None:
     held_out = set(_what_training_said()["provenance"]["test_originals"])
     votes = _votes()
@@ -321,6 +352,26 @@ def test_pictures_that_do_not_fit_are_named(metric: Cli, tmp_path: Path) -> None
     assert unreadable.code == 2
     assert str(place.relative_to(tmp_path)) in unreadable.err
     assert "Row " in unreadable.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("score", "m.safetensors", "a.png", "a.png", "--device", "cuda:99"), "device cuda:99"),
+        (("score", "m.safetensors", "a.png", "a.png", "--device", "tpu"), "device tpu"),
+        (("map", "m.safetensors", "a.png", "a.png", "--device", "tpu", "--out", "map.png"), "tpu"),
+        (("features", *PICTURES, *RANDOM, "--device", "gpu0", "--features", "new"), "device gpu0"),
+        (("features", *PICTURES, *RANDOM, "--features", "votes.csv"), "votes.csv"),
+        (("export", "m.safetensors", "--format", "onnx", "--out", "votes.csv/m.onnx"), "a file,"),
+    ],
+)
+def test_what_the_machine_cannot_do_is_one_message(
+    trained: Cli, arguments: tuple[object, ...], told: str
+) -> None:
+    save(Path("a.png"), photograph(40, 40, seed=1))
+    done = trained(*arguments)
+    assert done.code == 2
+    assert told in done.err
 
 
 def test_a_missing_backbone_says_where_to_get_it(

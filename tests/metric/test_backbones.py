@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,14 +131,30 @@ def test_another_networks_file_is_refused(tmp_path: Path) -> None:
         open_backbone("alexnet", weights=path)
 
 
+class Touches:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
 def test_pickled_code_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     torch.save(torch.nn.Linear(1, 1), path)
-    with pytest.raises(BackboneError, match="not a file of tensors saved by torch"):
-        open_backbone("squeezenet1_1", weights=path)
-    path.write_text("<html>Not found</html>")
-    with pytest.raises(BackboneError, match="not a file of tensors saved by torch"):
-        open_backbone("squeezenet1_1", weights=path)
+    for spoil in (
+        lambda: None,
+        lambda: path.write_bytes(pickle.dumps({"features.0.weight": Touches(tmp_path / "ran")})),
+        lambda: path.write_text("<html>Not found</html>"),
+        lambda: path.write_bytes(b""),
+    ):
+        spoil()
+        with pytest.raises(BackboneError, match="not a file of tensors alone") as refused:
+            open_backbone("squeezenet1_1", weights=path)
+        assert "weights_only" not in str(refused.value)  # nobody is advised to run it
+    assert not (tmp_path / "ran").exists()
 
 
 def test_digests_in_names_and_stated_ones_are_checked(tmp_path: Path) -> None:

@@ -265,14 +265,17 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     assert extract_features(pairs, backbone, store).n_computed == 7 - kept
 
 
-def test_other_processes_compute_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [{"workers": 2}, {"dask": "local"}], ids=["processes", "dask"])
+def test_other_processes_compute_the_same(tmp_path: Path, how: dict[str, Any]) -> None:
+    if "dask" in how:
+        pytest.importorskip("distributed")
     pairs = pairs_on_disk(tmp_path)
     backbone = backbone_of("squeezenet1_1")
-    store = FeatureStore(tmp_path, backbone)
-    assert extract_features(pairs, backbone, store, workers=2).n_computed == 7
-    np.testing.assert_allclose(
-        store.get([pair.key for pair in pairs]), direct(pairs), rtol=1e-5, atol=1e-7
-    )
+    here, elsewhere = (FeatureStore(tmp_path / name, backbone) for name in ("here", "elsewhere"))
+    extract_features(pairs, backbone, here)
+    assert extract_features(pairs, backbone, elsewhere, **how).n_computed == 7
+    keys = [pair.key for pair in pairs]
+    np.testing.assert_allclose(elsewhere.get(keys), here.get(keys), rtol=1e-5, atol=1e-7)
 
 
 def test_all_pairs_are_checked_before_the_first_pass(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mturk_eval.metric.errors import MetricInputError
 from mturk_eval.metric.split import (
+    all_to_train,
     folds_by_original,
     original_groups,
     refuse_leak,
@@ -36,6 +37,13 @@ def test_the_paper_s_design_gives_the_paper_s_split() -> None:
     assert (len(split.train), len(split.test), len(split.test_images)) == (3_840, 960, 40)
     assert "40 originals (960 triplets) held out" in split.describe()
     assert split.document()["unit"] == "original"
+
+
+def test_all_originals_can_be_trained_on() -> None:
+    triplets = simulated_study(originals=3, layer_sizes=(1,)).triplets
+    split = all_to_train(triplets)
+    assert (len(split.train), len(split.test), split.test_images) == (len(triplets), 0, ())
+    assert split.describe().startswith("No original held out: 3 originals (")
 
 
 def test_a_seed_gives_the_same_split_again_and_another_seed_another() -> None:

@@ -263,3 +263,10 @@ def _fitted(study: SimulatedStudy, recipe: str) -> TrainedWeights:
     if recipe == "layers":
         return fit_layer_weights(study.triplets, *sides, layer_sizes=LAYERS)
     return (fit_equal_weights if recipe == "equal" else fit_logistic)(study.triplets, *sides)
+
+
+def test_votes_that_are_all_even_are_refused_as_what_they_are() -> None:
+    votes = np.array([2, 3, 1])
+    z = np.random.default_rng(1).random((2, 3, 4), dtype=np.float32)
+    with pytest.raises(MetricError, match="split evenly"):
+        fit_logistic(bare_triplets(votes, votes), z[0], z[1], l2=0.1)

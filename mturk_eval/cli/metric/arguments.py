@@ -125,6 +125,9 @@ def check_out(out: Path, suffix: str) -> None:
     """Refuse a place where no file can be, before the work."""
     if out.is_dir() or out.suffix != suffix:
         raise typer.BadParameter(f"--out {out}: give a file that ends in {suffix}.")
+    for folder in out.parents:
+        if folder.exists() and not folder.is_dir():
+            raise typer.BadParameter(f"--out {out}: {folder} is a file, not a folder.")
 
 
 def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:

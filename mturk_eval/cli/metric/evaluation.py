@@ -142,11 +142,11 @@ def evaluate(
         resamples=resamples,
         seed=seed,
     )
-    if not not_combined:
+    if not not_combined or not others.classical:
         return comparison
     warning = (
-        f"Not compared: {', '.join(not_combined)}. Another metric than in training, or none, is "
-        "here under a part's name (see --classical and --colours)."
+        f"Not compared: {', '.join(not_combined)}. A part has no value here, or was computed "
+        "otherwise in training (see --colours)."
     )
     return replace(comparison, warnings=(*comparison.warnings, warning))
 

@@ -150,6 +150,7 @@ def draw_map(
     """
     from mturk_eval.cli.metric.training import tell_backbone
     from mturk_eval.metric.backbone_files import write_atomically
+    from mturk_eval.metric.devices import check_device
     from mturk_eval.metric.difference_maps import difference_maps
     from mturk_eval.metric.errors import import_extra
     from mturk_eval.metric.pictures import read_pixels
@@ -167,6 +168,7 @@ def draw_map(
     from mturk_eval.report.metric.maps import maps_figure
     from mturk_eval.report.style import svg_bytes
 
+    check_device(device)
     pixels = read_pixels(reference), read_pixels(distorted)
     metric = LPIPSComp.load(file, backbone_weights=backbone_weights).to(device)
     if metric.record.random_seed is not None:
