@@ -17,8 +17,11 @@ _HOMES = {
     "MturkEvalError": "mturk_eval.errors",
     "OnnxMetric": "mturk_eval.metric.onnx_scoring",
     "Settings": "mturk_eval.config",
+    "StimuliFolder": "mturk_eval.stimuli.folder",
     "bd_rate": "mturk_eval.stats.evaluation.bd_rate",
+    "encode": "mturk_eval.stimuli.encoding",
     "evaluate_metrics": "mturk_eval.stats.evaluation.metrics",
+    "find_codec": "mturk_eval.stimuli.codecs.registry",
     "fit_mixed": "mturk_eval.stats.mixed.model",
     "fit_ordinal_ratings": "mturk_eval.stats.ordinal.model",
     "generate": "mturk_eval.generation",
@@ -53,6 +56,9 @@ if TYPE_CHECKING:
     from mturk_eval.stats.ratings.mos import mean_opinion_scores as mean_opinion_scores
     from mturk_eval.stats.reliability.ratings import rating_reliability as rating_reliability
     from mturk_eval.stats.reliability.votes import vote_reliability as vote_reliability
+    from mturk_eval.stimuli.codecs.registry import find_codec as find_codec
+    from mturk_eval.stimuli.encoding import encode as encode
+    from mturk_eval.stimuli.folder import StimuliFolder as StimuliFolder
 
 
 def __getattr__(name: str) -> Any:
