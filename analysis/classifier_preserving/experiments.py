@@ -1,4 +1,4 @@
-"""The paper's two loops and ours, and the rules, on the 24 quadrants."""
+"""The post's two loops and ours, and the rules, on the 24 quadrants."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ LIMIT: Final = 100  # of the loop that may never end
 LEVELS: Final = 101
 
 SEARCHES: Final[dict[str, Search]] = {
-    "paper: shrink by 10 pixels, again and again": SHRINK,
-    "paper: JPEG at random quality, again and again": REPEAT_JPEG,
+    "post: shrink by 10 pixels, again and again": SHRINK,
+    "post: JPEG at random quality, again and again": REPEAT_JPEG,
     "bisection on the scale": Bisection(ladder=Sizes()),
     "every scale": Exhaustive(ladder=Sizes()),
     "bisection on JPEG's quality": Bisection(ladder=Qualities(codec=JPEG, levels=LEVELS)),
@@ -70,7 +70,7 @@ class Run:
 def run_all(
     pictures: Mapping[str, Image.Image], classifier: Classifier, *, seeds: int
 ) -> list[Run]:
-    """Every search on every picture under the paper's rule; those that draw at random repeated."""
+    """Every search on every picture under the post's rule; those that draw at random repeated."""
     return [
         Run(
             search=name,
@@ -115,7 +115,7 @@ def sizes_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def synonyms_table(runs: Sequence[Run], labels: Sequence[str]) -> pd.DataFrame:
-    """Which class took over where the paper's loops stopped: one of the same photograph?"""
+    """Which class took over where the post's loops stopped: one of the same photograph?"""
     groups = superclasses(tuple(labels))
     rows = []
     for name in list(SEARCHES)[:2]:
@@ -165,10 +165,10 @@ def monotone_table(runs: Sequence[Run]) -> pd.DataFrame:
 def rules_table(
     pictures: Mapping[str, Image.Image], classifier: Classifier, labels: Sequence[str]
 ) -> pd.DataFrame:
-    """What other rules than the paper's allow, by bisection on JPEG's quality and on the scale."""
+    """What other rules than the post's allow, by bisection on JPEG's quality and on the scale."""
     rules: dict[str, Rule] = {
         "probability ≥ 0.5": ProbabilityAtLeast(0.5),
-        "top-1 (the paper's)": TopK(1),
+        "top-1 (the post's)": TopK(1),
         "top-3": TopK(3),
         "same photograph (superclass)": SameSuperclass(superclasses(tuple(labels))),
     }

@@ -15,8 +15,8 @@ from mturk_eval.stimuli.images import resize_to
 
 WIDTHS_IN: Final = {"traces": WIDE_IN, "traces_phone": NARROW_IN}
 SHOWN: Final = {
-    "paper: shrink by 10 pixels, again and again": "shrunk by 10 px (paper)",
-    "paper: JPEG at random quality, again and again": "JPEG at random quality (paper)",
+    "post: shrink by 10 pixels, again and again": "shrunk by 10 px (post)",
+    "post: JPEG at random quality, again and again": "JPEG at random quality (post)",
     "bisection on JPEG's quality": "JPEG, bisection",
 }
 _TITLES: Final = tuple(SHOWN.values())
@@ -55,6 +55,8 @@ def draw_traces(runs: Sequence[Run], image: str, width_in: float) -> Figure:
                 )
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.set_xlabel("Pictures shown to the classifier")
         axes.set_ylabel("Bytes of the file")
         axes.legend(

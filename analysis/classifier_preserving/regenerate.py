@@ -52,7 +52,7 @@ def regenerate(out: Path, classifier_path: Path | None, *, steps: int, seeds: in
     for name, table in tables.items():
         table.to_csv(out / f"{name}.csv", index=False, float_format="%.4g")
     for run in runs:
-        if run.image == TRACED and run.seed == 0 and run.search.startswith("paper"):
+        if run.image == TRACED and run.seed == 0 and run.search.startswith("post"):
             kind = "shrink" if "shrink" in run.search else "jpeg"
             (out / f"trace_{kind}.csv").write_text(trace_csv(run.made.trace, labels))
     for name, width_in in WIDTHS_IN.items():

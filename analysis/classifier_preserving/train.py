@@ -1,6 +1,6 @@
 """A small convolutional network that says which quadrant of which photograph it sees.
 
-It is trained on what is at hand, and stands in for the paper's ResNet-152. It learns 24 pictures by
+It is trained on what is at hand, and stands in for the post's ResNet-152. It learns 24 pictures by
 heart, from crops of different sizes, brightness and colour, as networks for ImageNet are trained:
 it knows nothing else, and it has never seen a shrunk or recompressed picture.
 """

@@ -40,6 +40,8 @@ def size_bars(measured: Sequence[Measured], width_in: float) -> Figure:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlim(50, 3e6)
+    axes.set_xticks([100, 1_000, 10_000, 100_000])
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("bytes")
     only_grid(axes, "x")
     legend_above(figure, axes, width_in)
@@ -51,10 +53,10 @@ def difference_curves(measured: Sequence[Measured], width_in: float) -> Figure:
     """Percent of pixels beyond each tolerance, mean over the photographs."""
     figure = new_figure(width_in, 2.6 if width_in > NARROW_IN else 2.4)
     axes = figure.subplots()
-    styles = looks(list(SHOWN.values()))
+    colours = {name.split()[0]: look.colour for name, look in looks(BARS).items()}  # as the bars
     for name, label in SHOWN.items():
         curves = np.array([m.differences[name].curve for m in measured])
-        axes.plot(curves.mean(axis=0), color=styles[label].colour, label=label)
+        axes.plot(curves.mean(axis=0), color=colours[label.split()[0]], label=label)
     axes.axhline(PUBLISHED_DIFFERENCE, color=MUTED, linewidth=0.8, linestyle=":")
     axes.annotate(
         f"published for scripts: {PUBLISHED_DIFFERENCE} %",

@@ -9,10 +9,14 @@ from mturk_eval.errors import MturkEvalError
 
 def main() -> None:
     """Run ``mturk-eval``: 0 fine, 1 failed, 2 wrong usage or invalid input."""
-    from mturk_eval.cli.app import app
-
     try:
+        from mturk_eval.cli.app import app
+
         app(prog_name="mturk-eval")
+    except KeyboardInterrupt:
+        # Before a command could say what it kept: nothing was begun.
+        sys.stderr.write("Error: stopped.\n")
+        sys.exit(130)
     except MturkEvalError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(error.exit_code)

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from mturk_eval.errors import MturkEvalError, StimuliError
+from mturk_eval.errors import StimuliError
 from mturk_eval.parallel import Progress
 from mturk_eval.stimuli.codecs.codec import Codec
 from mturk_eval.stimuli.encoding_targets import Ask, Asks, target_bytes
@@ -21,13 +20,8 @@ from mturk_eval.stimuli.folder import (
     stimulus_id,
 )
 from mturk_eval.stimuli.images import open_still
-from mturk_eval.stimuli.making import make_each
+from mturk_eval.stimuli.making import FAILURES, make_each, problem_of
 from mturk_eval.stimuli.rate_matching import Match, Miss, PictureFiles, Side, check_quality
-
-# What libraries raise at a picture that they cannot take; it must not stop the other pictures.
-_FAILURES: Final = (
-    MturkEvalError, OSError, ValueError, TypeError, RuntimeError, SystemError, MemoryError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,14 +140,12 @@ def encode(
     for codec in codecs.values():
         for quality in {ask.quality for _, ask in every if ask.quality is not None}:
             check_quality(codec, quality)
-    folder.check_new((image, method, ask.target) for method in codecs for image, ask in every)
+    done = folder.begin((image, method, ask.target) for method in codecs for image, ask in every)
     identities = {
         # The settings of one quality tell those that are the same for all.
         method: (codec.encoder(), codec.settings(codec.knob.lowest), codec.knob)
         for method, codec in codecs.items()
     }
-    rows = {entry.request: entry for entry in folder.gather()}  # of a run that was ended before
-    done = folder.done()
     outcomes: list[Outcome] = []
     jobs: list[_Job] = []
     for image, path in originals.items():
@@ -174,7 +166,7 @@ def encode(
                     data, image, method, ask.target, ask, identities[method], manner
                 )
                 if request in done:
-                    entry = rows[request]
+                    entry = done[request]
                     outcomes.append(Outcome(image=image, method=method, ask=ask, entry=entry))
                 else:
                     missing.append((ask, request))
@@ -214,7 +206,7 @@ def _encode_job(job: _Job) -> list[Outcome]:
     """All sizes of one original by one codec; each is kept before the next begins."""
     try:
         files = PictureFiles(open_still(job.path, job.manner.background), job.codec)
-    except _FAILURES as error:
+    except FAILURES as error:
         return [_failed(job, ask, error) for ask, _ in job.asks]
     return [_encode_one(job, files, ask, request) for ask, request in job.asks]
 
@@ -223,7 +215,7 @@ def _encode_one(job: _Job, files: PictureFiles, ask: Ask, request: str) -> Outco
     started = time.monotonic()
     try:
         entry, encodes = _make(job, files, ask, request)
-    except _FAILURES as error:
+    except FAILURES as error:
         return _failed(job, ask, error)
     return Outcome(
         image=job.image,
@@ -274,11 +266,11 @@ def _make(job: _Job, files: PictureFiles, ask: Ask, request: str) -> tuple[Entry
     return folder.leave(folder.write(made, original.size)), match.encodes
 
 
-def _failed(job: _Job, ask: Ask, error: BaseException) -> Outcome:
-    if isinstance(error, MemoryError):
-        problem = f"{job.path.name}: not enough memory; run fewer --workers"
-    elif isinstance(error, MturkEvalError):
-        problem = str(error)
-    else:
-        problem = f"{job.path.name}: {job.codec.name} failed ({type(error).__name__}: {error})"
-    return Outcome(image=job.image, method=job.method, ask=ask, entry=None, problem=problem)
+def _failed(job: _Job, ask: Ask, error: Exception) -> Outcome:
+    return Outcome(
+        image=job.image,
+        method=job.method,
+        ask=ask,
+        entry=None,
+        problem=problem_of(job.path, error),
+    )

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mturk_eval.errors import StimuliError
-from mturk_eval.stimuli.folder import Target
+from mturk_eval.stimuli.folder import TABLE, StimuliFolder, Target
 from mturk_eval.stimuli.rate_matching import Side
 
 _SHOWN_PROBLEMS = 20
@@ -54,7 +54,7 @@ def target_bytes(ask: Ask, n_pixels: int, side: Side) -> int | None:
 
 def ask_rates(images: Iterable[str], bpps: Sequence[float]) -> Asks:
     """The same rates for all, in bits per pixel of the original."""
-    asks = tuple(Ask(target=Target.rate(bpp)) for bpp in dict.fromkeys(bpps))
+    asks = tuple(Ask(target=target) for target in dict.fromkeys(map(Target.rate, bpps)))
     return dict.fromkeys(images, asks)
 
 
@@ -76,21 +76,34 @@ def ask_listed(images: Iterable[str], source: Path) -> Asks:
     ----------
     images : iterable of str
     source : Path
-        A CSV file with the columns ``image,bytes``, or a folder of files of the same names.
+        A CSV file with the columns ``image,bytes``; a folder of files of the same names; or a
+        method's folder in a folder of stimuli, for the sizes of its coded files.
+
+    Returns
+    -------
+    mapping
+        Originals without a size are not in it.
 
     Raises
     ------
     StimuliError
-        With every row that is wrong, and every image without a size.
+        With every row that is wrong, and every size without an original.
     """
     names = list(images)
+    if source.name == TABLE or (source / TABLE).is_file():
+        # It would hold what is made next as well, and the same command could not go on.
+        raise StimuliError(
+            f"{source} holds the files of every method. Give the folder of the one to match, "
+            "such as stimuli/human/chat."
+        )
     sizes, problems = _file_sizes(source) if source.is_dir() else _listed_sizes(source)
     problems += [
         f"{where}: there is no original named {image}."
         for image, (_, where) in sizes.items()
         if image not in names
     ]
-    problems += [f"{image} has no size." for image in names if image not in sizes]
+    if not sizes and not problems:
+        problems = ["it holds no size."]
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:_SHOWN_PROBLEMS])
         more = len(problems) - _SHOWN_PROBLEMS
@@ -99,7 +112,9 @@ def ask_listed(images: Iterable[str], source: Path) -> Asks:
             + (f"\n  and {more} more" if more > 0 else "")
         )
     target = Target(label="matched")
-    return {image: (Ask(target=target, n_bytes=sizes[image][0]),) for image in names}
+    return {
+        image: (Ask(target=target, n_bytes=sizes[image][0]),) for image in names if image in sizes
+    }
 
 
 _Sizes = dict[str, tuple[int, str]]  # bytes, and where that is written
@@ -108,15 +123,36 @@ _Sizes = dict[str, tuple[int, str]]  # bytes, and where that is written
 def _file_sizes(folder: Path) -> tuple[_Sizes, list[str]]:
     sizes: _Sizes = {}
     problems = []
-    for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.name.startswith("."):
-            continue
-        if path.stem in sizes:
-            problems.append(f"{path}: another file has the same name without suffix.")
+    for image, path in _coded_files(folder) or _plain_files(folder):
+        if image in sizes:
+            problems.append(f"{path}: {sizes[image][1]} is of {image}, too; give a folder of one.")
         elif path.stat().st_size == 0:
             problems.append(f"{path}: the file is empty.")
-        sizes[path.stem] = (path.stat().st_size, str(path))
+        sizes.setdefault(image, (path.stat().st_size, str(path)))
     return sizes, problems
+
+
+def _coded_files(folder: Path) -> list[tuple[str, Path]]:
+    """What the table of a folder of stimuli names as coded in a folder inside it."""
+    here = folder.resolve()
+    root = next((parent for parent in here.parents if (parent / TABLE).is_file()), None)
+    if root is None:
+        return []
+    stimuli = [entry.stimulus for entry in StimuliFolder(root).entries()]
+    coded = [(s.image, root / s.encoded_path) for s in stimuli if s.encoded_path]
+    return [
+        (image, folder / path.relative_to(here))
+        for image, path in coded
+        if path.is_relative_to(here) and path.is_file()
+    ]
+
+
+def _plain_files(folder: Path) -> list[tuple[str, Path]]:
+    return [
+        (path.stem, path)
+        for path in sorted(folder.iterdir())
+        if path.is_file() and not path.name.startswith(".")
+    ]
 
 
 def _listed_sizes(table: Path) -> tuple[_Sizes, list[str]]:
@@ -139,7 +175,7 @@ def _listed_sizes(table: Path) -> tuple[_Sizes, list[str]]:
                 continue
             if image in sizes:
                 problems.append(f"{where}, column image: {image} is listed twice.")
-            is_count = size.isascii() and size.isdecimal() and int(size) > 0
+            is_count = size.isascii() and size.isdecimal() and len(size) <= 18 and int(size) > 0
             if not is_count:
                 problems.append(
                     f"{where}, column bytes: {size!r} is not a whole number of at least 1."

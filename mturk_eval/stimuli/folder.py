@@ -10,8 +10,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,8 +50,9 @@ class Target:
 
     @classmethod
     def rate(cls, bpp: float) -> Target:
-        """Bits per pixel of the original; trials compare methods of one such rate."""
-        return cls(label=f"{bpp:g}", bpp=bpp)
+        """Bits per pixel of the original, to six digits; trials compare methods of one rate."""
+        label = f"{bpp:g}"
+        return cls(label=label, bpp=float(label))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +137,40 @@ class StimuliFolder:
         """
         return read_rows(self.table)
 
-    def done(self) -> frozenset[str]:
-        """Requests that need not be repeated: their files are there, or they cannot be met."""
-        return frozenset(
-            entry.request
-            for entry in self.entries()
-            if entry.stimulus.state == "unreachable" or self._is_whole(entry.stimulus)
+    def begin(self, wanted: Iterable[tuple[str, str, Target]]) -> dict[str, Entry]:
+        """Look at what is there before any work: add what an ended run left, see what is done.
+
+        Parameters
+        ----------
+        wanted : iterable of (image, method, target)
+            All that a command is going to make.
+
+        Returns
+        -------
+        dict of str to Entry
+            By request, rows that need not be made again: their files are there, or they cannot
+            be met.
+
+        Raises
+        ------
+        StimuliError
+            If `record` would refuse what is wanted, two of it would be written to one file, or
+            a name is none that a table can hold.
+        """
+        entries = self.gather()
+        asked = [(i, m, target, stimulus_id(i, m, target)) for i, m, target in wanted]
+        self._refuse_look_alikes(
+            [*_cells(entries), *((i, m, target.bpp, name) for i, m, target, name in asked)]
         )
+        _refuse_shared_files(
+            {s.id: _place(s.image, s.method, _label(s)) for s in (e.stimulus for e in entries)},
+            {name: _place(i, m, target.label) for i, m, target, name in asked},
+        )
+        return {
+            entry.request: entry
+            for entry in entries
+            if entry.stimulus.state == "unreachable" or self._is_whole(entry.stimulus)
+        }
 
     def write(self, made: Reconstruction, original_size: tuple[int, int]) -> Entry:
         """Write the coded file and the picture shown, and return their row (see `record`).
@@ -157,7 +185,7 @@ class StimuliFolder:
         StimuliError
             If the disk is full or the folder cannot be written; nothing half-written stays.
         """
-        place = f"{safe_name(made.method)}/{safe_name(made.target.label)}/{safe_name(made.image)}"
+        place = _place(made.image, made.method, made.target.label)
         coded_path = f"{place}{made.suffix}"
         shown_path = f"{place}.png" if made.suffix != ".png" else f"{place}.shown.png"
         shown = png_bytes(resize_to(made.shown, original_size))
@@ -206,7 +234,7 @@ class StimuliFolder:
             apart, or the table cannot be written.
         """
         added = [_entry(entry) for entry in entries]
-        with self._locked():
+        with self.locked():
             rows = {entry.stimulus.id: entry for entry in (*self.entries(), *added)}
             self._refuse_look_alikes(_cells(rows.values()))
             write_whole(self.table, rows_bytes(rows.values()))
@@ -226,44 +254,41 @@ class StimuliFolder:
         return entry
 
     def gather(self) -> tuple[Entry, ...]:
-        """Add all rows that were left (`leave`) to the table, as `record` does."""
-        pending = sorted(self.path.glob(f"{_PENDING}*.csv"))
-        if not pending:
-            return self.entries()
-        rows = self.record(row for path in pending for row in read_rows(path))
-        for path in pending:
-            path.unlink(missing_ok=True)
-        return rows
-
-    def check_new(self, wanted: Iterable[tuple[str, str, Target]]) -> None:
-        """Refuse what `record` would refuse, before any work.
-
-        Parameters
-        ----------
-        wanted : iterable of (image, method, target)
+        """Add all rows that were left (`leave`) to the table, as `record` does.
 
         Raises
         ------
         StimuliError
-            As `record`.
+            As `record`. A row that is refused because another command, run at the same time, made
+            its look-alike is dropped: the folder stays one that can be added to.
         """
-        cells = [
-            (image, method, t.bpp, stimulus_id(image, method, t)) for image, method, t in wanted
-        ]
-        self._refuse_look_alikes([*_cells(self.entries()), *cells])
+        pending = sorted(self.path.glob(f"{_PENDING}*.csv"))
+        if not pending:
+            return self.entries()
+        try:
+            rows = self.record(row for path in pending for row in read_rows(path))
+        except _LookAlikeError:
+            for path in pending:
+                with suppress(_LookAlikeError):
+                    self.record(read_rows(path))
+                path.unlink(missing_ok=True)
+            raise
+        for path in pending:
+            path.unlink(missing_ok=True)
+        return rows
 
     def _refuse_look_alikes(self, cells: Iterable[tuple[str, str, float | None, str]]) -> None:
         seen: dict[tuple[str, str, float | None], str] = {}
         for image, method, target_bpp, name in cells:
             other = seen.setdefault((image, method, target_bpp), name)
             if other != name:
-                raise StimuliError(
+                raise _LookAlikeError(
                     f"{self.table} would hold {other} and {name}, which are one method without a "
                     "target rate to tell them apart. Give one of them a name of its own (--method)."
                 )
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """One process at a time changes the table, so that no row of another's is lost."""
         self.path.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDONLY)
@@ -284,6 +309,10 @@ class StimuliFolder:
         )
 
 
+class _LookAlikeError(StimuliError):
+    """Two reconstructions that trials could not tell apart."""
+
+
 def stimulus_id(image: str, method: str, target: Target) -> str:
     """A stimulus's id in its folder: ``IMAGE/METHOD@TARGET``."""
     return f"{image}/{method}@{target.label}"
@@ -299,6 +328,32 @@ def safe_name(name: str) -> str:
     """
     kept = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in name)
     return kept.lstrip(".") or "_"
+
+
+def _label(stimulus: Stimulus) -> str:
+    """The target's word, which only the id holds."""
+    return stimulus.id.removeprefix(f"{stimulus.image}/{stimulus.method}@")
+
+
+def _place(image: str, method: str, label: str) -> str:
+    """Where files are in their folder, without suffix."""
+    return f"{safe_name(method)}/{safe_name(label)}/{safe_name(image)}"
+
+
+def _refuse_shared_files(there: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Refuse names that differ only in signs that files' names do not have here."""
+    owners = {place: name for name, place in there.items()}
+    for name, place in wanted.items():
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise StimuliError(f"{name!r}: the name is not UTF-8; rename the file.") from error
+        owner = owners.setdefault(place, name)
+        if owner != name:
+            raise StimuliError(
+                f"{owner} and {name} would be written to the same file, {place}. Rename one image, "
+                "or give another name (--method)."
+            )
 
 
 def is_resized(stimulus: Stimulus) -> bool:

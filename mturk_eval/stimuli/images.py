@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
-import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageCms, ImageColor, ImageFilter, ImageOps
+from PIL import Image, ImageCms, ImageColor, ImageFilter, ImageOps, UnidentifiedImageError
 
 from mturk_eval.errors import ImageError, SettingsError
 
@@ -51,16 +53,17 @@ def open_for_display(path: Path, background: tuple[int, int, int]) -> Image.Imag
     ImageError
         If the file cannot be decoded, or has no defined way to 8-bit sRGB.
     """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-    except Image.DecompressionBombError as error:
-        raise ImageError(path, f"too many pixels to open safely ({error})") from error
-    except FileNotFoundError as error:
-        raise ImageError(path, "the file does not exist") from error
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:
-        raise ImageError(path, f"not an image that can be decoded ({error})") from error
+    return _displayed(path, background, stills_only=False)
+
+
+def _displayed(path: Path, background: tuple[int, int, int], *, stills_only: bool) -> Image.Image:
+    with _naming(path), Image.open(path, formats=_formats()) as image:
+        n_frames = getattr(image, "n_frames", 1) if stills_only else 1
+        # A telephone's photograph can be an MPO file, whose other frames are smaller copies.
+        if n_frames > 1 and image.format != "MPO":
+            raise ImageError(path, f"it holds {n_frames} frames; save the one to be coded as PNG")
+        image.load()
+        upright = ImageOps.exif_transpose(image)
     flat = _to_srgb(path, _to_eight_bits(path, upright))
     if flat.mode == "RGBA":
         canvas = Image.new("RGBA", flat.size, (*background, 255))
@@ -78,13 +81,33 @@ def open_still(path: Path, background: tuple[int, int, int]) -> Image.Image:
         If the file cannot be shown, or holds several pictures: which one is meant is not ours to
         say.
     """
-    picture = open_for_display(path, background)
-    with Image.open(path) as image:
-        n_frames = getattr(image, "n_frames", 1)
-        # A telephone's photograph can be an MPO file, whose other frames are smaller copies.
-        if n_frames > 1 and image.format != "MPO":
-            raise ImageError(path, f"it holds {n_frames} frames; save the one to be coded as PNG")
-    return picture
+    return _displayed(path, background, stills_only=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises on a broken file into an error that names it."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(path, f"too many pixels to open safely ({error})") from error
+    except FileNotFoundError as error:
+        raise ImageError(path, "the file does not exist") from error
+    except MemoryError as error:
+        raise ImageError(path, "it asks for more memory than there is") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(path, "not an image that can be decoded") from error
+    except Exception as error:  # broken files make decoders raise TypeError, AttributeError, …
+        raise ImageError(path, f"not an image that can be decoded ({error})") from error
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """All that Pillow decodes itself: PostScript would be run, as a program, by Ghostscript."""
+    Image.init()
+    return tuple(name for name in Image.ID if name not in ("EPS", "WMF"))
 
 
 def resize_to(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeVar
 
 from mturk_eval.errors import MturkEvalError
@@ -17,6 +18,12 @@ _Made = TypeVar("_Made")
 
 _SECONDS_BETWEEN_TABLES: Final = 1.0
 
+FAILURES: Final = (
+    MturkEvalError, OSError, ValueError, TypeError, RuntimeError, SystemError, MemoryError,
+    ArithmeticError, LookupError,
+)  # fmt: skip
+"""What libraries raise at a picture that they cannot take; it must not stop the other pictures."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
@@ -24,6 +31,21 @@ class Failure:
 
     image: str
     problem: str
+
+
+def problem_of(path: Path, error: Exception) -> str:
+    """What one of `FAILURES` says to a user, with the file that it is about.
+
+    Examples
+    --------
+    >>> problem_of(Path("cat.png"), ZeroDivisionError("division by zero"))
+    'cat.png: ZeroDivisionError: division by zero'
+    """
+    if isinstance(error, MemoryError):
+        return f"{path}: not enough memory; run fewer --workers."
+    if isinstance(error, MturkEvalError):
+        return str(error) if path.stem in str(error) else f"{path}: {error}"
+    return f"{path}: {type(error).__name__}: {error}"
 
 
 def make_each(

@@ -11,7 +11,6 @@ from pathlib import Path
 from PIL import Image
 
 from mturk_eval.errors import StimuliError
-from mturk_eval.stimuli.folder import safe_name
 from mturk_eval.stimuli.images import CODED_SUFFIXES, is_coded
 
 
@@ -67,14 +66,6 @@ def find_pictures(paths: Sequence[Path]) -> dict[str, Path]:
                     f"{file} and {other} have the same name without suffix; files are matched by "
                     "it, so rename one."
                 )
-    places: dict[str, str] = {}
-    for image, file in found.items():
-        namesake = places.setdefault(safe_name(image), image)
-        if namesake != image:
-            raise StimuliError(
-                f"{file} and {found[namesake]} would be written to the same file "
-                f"({safe_name(image)}); rename one."
-            )
     return dict(sorted(found.items()))
 
 
@@ -180,7 +171,7 @@ def _from_table(table: Path) -> list[ReconstructionFile]:
         if not path.is_file():
             raise StimuliError(f"{where}, column path: {path} does not exist.")
         size = row.get("bytes", "")
-        if size and (not size.isdecimal() or int(size) < 1):
+        if size and not (size.isdecimal() and len(size) <= 18 and int(size) >= 1):
             raise StimuliError(f"{where}, column bytes: {size!r} is not a positive whole number.")
         target = row.get("target_bpp", "")
         if target and _positive(target) is None:

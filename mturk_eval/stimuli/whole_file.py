@@ -21,16 +21,18 @@ def write_whole(path: Path, data: bytes) -> None:
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        # Not named after the file, whose name may be as long as names can be.
+        handle, temporary = tempfile.mkstemp(prefix=".part-", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except OSError as error:
-        if temporary:
-            with suppress(OSError):
-                Path(temporary).unlink()
         raise StimuliError(
             f"{path} cannot be written: {error.strerror or error}. What was written before is "
             "kept; the same command goes on from there."
         ) from error
+    finally:  # also on Ctrl-C
+        if temporary:
+            with suppress(OSError):
+                Path(temporary).unlink()

@@ -53,7 +53,7 @@ def test_the_classifier_names_every_original_and_the_paper_loop_ends_as_committe
 
 def test_what_the_page_says_is_in_the_results() -> None:
     sizes = pd.read_csv(RESULTS / "sizes.csv").set_index("search")
-    repeated = sizes.loc["paper: JPEG at random quality, again and again"]
+    repeated = sizes.loc["post: JPEG at random quality, again and again"]
     assert repeated["share_iteration_limit"] + repeated["share_answer_changed"] == pytest.approx(1)
     bisected, every = (
         sizes.loc[name] for name in ("bisection on JPEG's quality", "every quality of JPEG")

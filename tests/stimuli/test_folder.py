@@ -22,6 +22,7 @@ from mturk_eval.stimuli.folder import (
     request_digest,
     safe_name,
 )
+from mturk_eval.stimuli.whole_file import write_whole
 from tests.samples import picture
 
 
@@ -94,15 +95,15 @@ def test_rows_of_other_commands_stay_and_equal_ones_are_replaced(folder: Stimuli
 
 def test_done_is_what_is_whole_or_unreachable(folder: StimuliFolder) -> None:
     folder.record([folder.write(made(), (48, 32)), unreachable()])
-    assert folder.done() == {"r1", "r9"}
+    assert set(folder.begin([])) == {"r1", "r9"}
     coded, shown = folder.path / "webp/0.3/cat.webp", folder.path / "webp/0.3/cat.png"
     coded.write_bytes(b"another size")
-    assert folder.done() == {"r9"}
+    assert set(folder.begin([])) == {"r9"}
     coded.write_bytes(b"coded")
     shown.write_bytes(b"not what was shown")
-    assert folder.done() == {"r9"}
+    assert set(folder.begin([])) == {"r9"}
     shown.unlink()
-    assert folder.done() == {"r9"}
+    assert set(folder.begin([])) == {"r9"}
 
 
 def test_two_sizes_without_a_rate_need_two_method_names(folder: StimuliFolder) -> None:
@@ -112,9 +113,80 @@ def test_two_sizes_without_a_rate_need_two_method_names(folder: StimuliFolder) -
     with pytest.raises(StimuliError, match="--method"):
         folder.record([folder.write(made(target=large), (48, 32))])
     with pytest.raises(StimuliError, match="--method"):
-        folder.check_new([("cat", "webp", large)])
-    folder.check_new([("cat", "webp", small), ("cat", "webp-large", large), ("dog", "webp", large)])
+        folder.begin([("cat", "webp", large)])
+    folder.begin([("cat", "webp", small), ("cat", "webp-large", large), ("dog", "webp", large)])
     assert len(folder.entries()) == 1
+
+
+def test_what_an_ended_run_left_is_seen_before_any_work(folder: StimuliFolder) -> None:
+    small, large = Target(label="90-bytes"), Target(label="900-bytes")
+    folder.leave(folder.write(made(target=small), (48, 32)))
+    with pytest.raises(StimuliError, match="--method"):
+        folder.begin([("cat", "webp", large)])
+    assert set(folder.begin([("cat", "webp", small)])) == {"r1"}
+
+
+def test_two_commands_at_once_that_do_not_fit_leave_a_folder_to_work_with(
+    folder: StimuliFolder,
+) -> None:
+    """Neither could see the other; the second is told, and nothing of the first is lost."""
+    small, large = Target(label="90-bytes"), Target(label="900-bytes")
+    for number, target in enumerate((small, large)):
+        folder.leave(folder.write(made(target=target, request=f"r{number}"), (48, 32)))
+    folder.leave(unreachable())
+    with pytest.raises(StimuliError, match="--method"):
+        folder.gather()
+    assert len(folder.gather()) == 2
+    assert len({"r0", "r1"} & set(folder.begin([]))) == 1
+    assert "r9" in folder.begin([])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("a:b", "webp"), ("a_b", "webp")),
+        (("cat", "best/of two"), ("cat", "best_of two")),
+        (("cat", ".webp"), ("cat", "webp")),
+    ],
+)
+def test_names_that_would_share_a_file_are_refused(
+    folder: StimuliFolder, first: tuple[str, str], second: tuple[str, str]
+) -> None:
+    """In one command, and in two."""
+    target = Target.rate(0.3)
+    with pytest.raises(StimuliError, match="the same file, webp/0.3|the same file, best"):
+        folder.begin([(*first, target), (*second, target)])
+    folder.record([folder.write(made(*first), (48, 32))])
+    folder.begin([(*first, target)])
+    with pytest.raises(StimuliError, match="the same file"):
+        folder.begin([(*second, target)])
+
+
+def test_a_name_that_no_table_holds_is_refused_before_any_work(folder: StimuliFolder) -> None:
+    with pytest.raises(StimuliError, match=r"bad.udcff.*not UTF-8"):
+        folder.begin([("bad\udcff", "webp", Target.rate(1))])
+
+
+def test_rates_are_told_apart_by_six_digits_as_in_the_table() -> None:
+    assert Target.rate(0.1234567) == Target.rate(0.12345678) == Target.rate(0.123457)
+
+
+def test_the_longest_name_a_file_can_have_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 251 + ".png")
+    write_whole(path, b"data")
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"data"]
+
+
+def test_ctrl_c_while_a_file_is_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "cat.png", b"data")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rows_that_were_left_are_gathered(folder: StimuliFolder) -> None:

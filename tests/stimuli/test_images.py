@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mturk_eval.stimuli.images import (
     degrade,
     is_coded,
     open_for_display,
+    open_still,
     parse_background,
     png_bytes,
 )
@@ -218,3 +220,32 @@ def test_a_background_must_be_a_colour() -> None:
     assert parse_background("#010203") == (1, 2, 3)
     with pytest.raises(SettingsError, match="not a colour"):
         parse_background("greyish")
+
+
+def test_no_program_is_run_to_decode_a_file(tmp_path: Path) -> None:
+    """Pillow would hand PostScript, which is a program, to Ghostscript."""
+    path = tmp_path / "cat.eps"
+    gradient().save(path)
+    with pytest.raises(ImageError, match="not an image that can be decoded"):
+        open_for_display(path, GREY)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "place", "value"),
+    [(".dds", 80, 0), (".tif", 10, 255), (".avif", 16, 0), (".spi", 4, 255), (".jp2", 60, 255)],
+)
+def test_whatever_a_decoder_raises_names_the_file(
+    tmp_path: Path, suffix: str, place: int, value: int
+) -> None:
+    """Fuzzing found RuntimeError, NotImplementedError, TypeError, AttributeError, MemoryError."""
+    image = gradient((40, 30))
+    path = tmp_path / f"cat{suffix}"
+    (image.convert("F") if suffix == ".spi" else image).save(
+        path, format="SPIDER" if suffix == ".spi" else None
+    )
+    data = bytearray(path.read_bytes())
+    for length in (1, 4, 40):
+        data[place : place + length] = bytes([value]) * length
+        path.write_bytes(data)
+        with suppress(ImageError):  # some changes are harmless
+            open_still(path, GREY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from enum import StrEnum
@@ -12,6 +13,7 @@ import typer
 
 from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of, stopping
 from mturk_eval.cli.options import Json
+from mturk_eval.cli.stimuli.following import next_generate
 
 if TYPE_CHECKING:
     from mturk_eval.stimuli.codecs.codec import Codec
@@ -38,7 +40,9 @@ def encode(
         list[str],
         typer.Option(
             "--codec",
-            help="jpeg, jpeg2000, webp, avif, jxl, heic, or command:TEMPLATE; may be given again.",
+            metavar="NAME",
+            help="jpeg, jpeg2000, webp, avif, jxl, heic, or any program by NAME=command:TEMPLATE "
+            "(docs/stimuli.md); may be given again.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder of stimuli to make or to add to.")],
@@ -54,7 +58,8 @@ def encode(
         typer.Option(
             "--bytes-from",
             metavar="CSV|DIR",
-            help="A size for each: a table image,bytes, or a folder of files of the same names.",
+            help="A size for each: a table image,bytes; a folder of files of the same names; or "
+            "a method's folder among stimuli, such as stimuli/human/chat.",
         ),
     ] = None,
     quality: Annotated[
@@ -103,8 +108,10 @@ def encode(
 
     design = settings_of(ctx).design
     codecs = _codecs(codec, method, timeout)
-    originals = find_pictures(paths)
-    asks = _asks(list(originals), bpp, n_bytes, bytes_from, quality)
+    found = find_pictures(paths)
+    asks = _asks(list(found), bpp, n_bytes, bytes_from, quality)
+    originals = {image: path for image, path in found.items() if image in asks}
+    _list("original", "without a size, left out", [i for i in found if i not in asks])
     with (
         stopping(f"What is done is kept in {out}; the same command does the rest."),
         progress_bar("Encoding") as progress,
@@ -131,13 +138,18 @@ def encode(
     else:
         typer.echo(_table(rows))
     _tell(outcomes, pairs, design.rate_tolerance)
-    for group in same:
-        say(f"Note: {' and '.join(s.id for s in group)} are the same picture, pixel by pixel.")
+    _list(
+        "group",
+        "of files that show the same picture, pixel by pixel",
+        [" and ".join(stimulus.id for stimulus in group) for group in same],
+    )
     if any(outcome.entry is None for outcome in outcomes):
         say("What is done is kept; the same command tries the failed ones again.")
         raise typer.Exit(1)
     if not json and any(row.reached for row in rows):
-        typer.echo(_next(paths, out, rows))
+        rated = [(s.image, s.target_bpp) for s in stimuli if s.target_bpp and s.state == "ok"]
+        is_choice = not pairs and len(set(rated)) < len(rated)  # methods meet at a rate
+        typer.echo(next_generate(paths, out, kind="2afc" if is_choice else "satisfaction"))
 
 
 def _codecs(names: Sequence[str], method: str | None, timeout: float | None) -> dict[str, Codec]:
@@ -189,16 +201,16 @@ def _table(rows: Sequence[TargetSummary]) -> str:
     from mturk_eval.report.tables import text_table
 
     header = (
-        "method", "target", "images", "reached", "unreachable", "failed", "median gap %",
-        "largest %", "bpp", "resized", "encodes", "seconds",
+        "method", "target", "reached", "unreachable", "gap %", "largest %", "bpp", "resized",
+        "encodes", "seconds",
     )  # fmt: skip
     return text_table(
         header,
         [
             (
-                row.method, row.target, row.images, row.reached, row.unreachable, row.failed,
+                row.method, row.target, f"{row.reached} of {row.images}", row.unreachable,
                 row.median_gap, row.largest_gap, row.bpp, row.resized, row.encodes,
-                round(row.seconds, 1),
+                math.ceil(row.seconds),
             )
             for row in rows
         ],
@@ -277,17 +289,3 @@ def _list(noun: str, what: str, lines: Sequence[str]) -> None:
         say(f"  {line}")
     if len(lines) > _SHOWN:
         say(f"  and {len(lines) - _SHOWN:,} more")
-
-
-def _next(paths: Sequence[Path], out: Path, rows: Sequence[TargetSummary]) -> str:
-    """The command that makes a batch of the stimuli."""
-    import shlex
-
-    folder = paths[0] if paths[0].is_dir() else paths[0].parent
-    kind = "2afc" if len({row.method for row in rows}) > 1 else "satisfaction"
-    return "Next: " + shlex.join(
-        [
-            *("mturk-eval", "generate", kind, "--originals", str(folder)),
-            *("--reconstructions", str(out), "--out", f"batch-{kind}"),
-        ]
-    )

@@ -11,6 +11,7 @@ import typer
 
 from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of, stopping
 from mturk_eval.cli.options import Json
+from mturk_eval.cli.stimuli.following import next_generate
 
 if TYPE_CHECKING:
     from mturk_eval.compressors.micro_bpp import Compressed, Made, MicroBpp
@@ -95,7 +96,7 @@ def micro_bpp(
     workers: Annotated[int, typer.Option("--workers", min=1, help="Originals at once.")] = 1,
     json: Json = False,
 ) -> None:
-    """Keep the most important words of pictures without their vowels, and make pictures of them.
+    """Keep a few words of a picture, and paint it anew.
 
     E.g. mturk-eval stimuli micro-bpp photos/ --words 40 --out stimuli/ --squares squares/
     --text-model MODEL --image-model MODEL
@@ -155,7 +156,8 @@ def micro_bpp(
     with stopping(advice), progress_bar("Pictures") as progress:
         result = compress_files(originals, settings, workers=workers, progress=progress)
     failures = (*unreadable, *result.failed)
-    _show(result, failures, settings=settings, originals=squares, json=json)
+    shown = paths if squares is None else [squares]
+    _show(result, failures, settings=settings, originals=shown, json=json)
     if failures:
         raise typer.Exit(1)
 
@@ -180,7 +182,7 @@ def _show(
     failures: tuple[Failure, ...],
     *,
     settings: MicroBpp,
-    originals: Path | None,
+    originals: list[Path],
     json: bool,
 ) -> None:
     for failure in failures:
@@ -208,9 +210,6 @@ def _show(
     if result.unchanged:
         say(f"{count(len(result.unchanged), 'image')} done before.")
     if failures:
-        say(f"{count(len(failures), 'image')} failed; the same command tries them again.")
+        say(f"{count(len(failures), 'image')} failed; the same command tries again.")
     if result.made or result.unchanged:
-        say(
-            f"Next: mturk-eval generate satisfaction --originals {originals or 'FOLDER'} "
-            f"--reconstructions {settings.out} --out batch/"
-        )
+        typer.echo(next_generate(originals, settings.out))

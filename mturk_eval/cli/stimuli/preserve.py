@@ -12,6 +12,7 @@ import typer
 
 from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of, stopping
 from mturk_eval.cli.options import Json
+from mturk_eval.cli.stimuli.following import next_generate
 
 if TYPE_CHECKING:
     from mturk_eval.compressors.classifier_preserving import (
@@ -38,7 +39,7 @@ class SearchName(StrEnum):
 def preserve(
     ctx: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH…", help="Original images, or folders of them.")
+        list[Path], typer.Argument(metavar="PATH", help="Original images, or folders of them.")
     ],
     classifier: Annotated[
         str,
@@ -73,7 +74,7 @@ def preserve(
         SearchName,
         typer.Option(
             "--search",
-            help="steps: the paper's loop, each step from the last (shrink by --pixels, or a codec "
+            help="steps: the post's loop, each step from the last (shrink by --pixels, or a codec "
             "at random quality). bisection: for the smallest size or lowest quality of the "
             "original that passes. exhaustive: every size, or 101 qualities.",
         ),
@@ -115,11 +116,14 @@ def preserve(
         typer.Option("--workers", min=1, help="Processes; default: the cores there are."),
     ] = None,
     dask: Annotated[
-        str | None, typer.Option("--dask", help="local, or a dask scheduler's address.")
+        str | None,
+        typer.Option(
+            "--dask", metavar="local|ADDRESS", help="A dask cluster that sees the same files."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Compress images as far as a classifier still names them as before.
+    """Compress as far as a classifier's answer stays.
 
     E.g. mturk-eval stimuli preserve photos/ --classifier resnet152.onnx --labels imagenet.txt
     --step jpeg --search bisection --out stimuli/
@@ -152,7 +156,7 @@ def preserve(
         outcome = preserve_files(
             job, originals, workers=workers or os.cpu_count() or 1, dask=dask, progress=progress
         )
-    _show(outcome, out=out, label=job.rule.label, json=json)
+    _show(outcome, originals=paths, out=out, label=job.rule.label, json=json)
     if outcome.failures:
         raise typer.Exit(1)
 
@@ -189,6 +193,7 @@ def _search(
 def _coding(name: str, quality: float | None, *, shrinks: bool) -> Coding:
     from mturk_eval.compressors.classifier_preserving import Coding
     from mturk_eval.errors import SettingsError
+    from mturk_eval.stimuli.rate_matching import check_quality
 
     if name == LOSSLESS:
         if quality is not None:
@@ -199,11 +204,7 @@ def _coding(name: str, quality: float | None, *, shrinks: bool) -> Coding:
     if quality is None:
         raise SettingsError(f"--codec {name} needs --quality.")
     codec = _codec(name)
-    knob = codec.knob
-    if not knob.lowest <= quality <= knob.highest:
-        raise SettingsError(
-            f"--quality {quality:g}: {name} takes {knob.lowest:g} to {knob.highest:g}."
-        )
+    check_quality(codec, quality)
     return Coding(codec=codec, quality=quality)
 
 
@@ -246,7 +247,7 @@ def _rule(
     return TopK(k)
 
 
-def _show(outcome: Outcome, *, out: Path, label: str, json: bool) -> None:
+def _show(outcome: Outcome, *, originals: list[Path], out: Path, label: str, json: bool) -> None:
     rows = [
         {
             "image": made.image,
@@ -284,9 +285,6 @@ def _show(outcome: Outcome, *, out: Path, label: str, json: bool) -> None:
     if outcome.done_before:
         say(f"{count(len(outcome.done_before), 'image')} done before.")
     if outcome.failures:
-        say(f"{count(len(outcome.failures), 'image')} failed; the same command tries them again.")
+        say(f"{count(len(outcome.failures), 'image')} failed; the same command tries again.")
     if outcome.made or outcome.done_before:
-        say(
-            f"Next: mturk-eval generate satisfaction --originals FOLDER --reconstructions {out} "
-            "--out batch/"
-        )
+        typer.echo(next_generate(originals, out))

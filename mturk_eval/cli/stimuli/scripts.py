@@ -9,6 +9,7 @@ import typer
 
 from mturk_eval.cli.context import count, print_json, progress_bar, say, stopping
 from mturk_eval.cli.options import Json
+from mturk_eval.cli.stimuli.following import next_generate
 
 if TYPE_CHECKING:
     from mturk_eval.compressors.scripts import ElementLibrary, Script
@@ -17,18 +18,23 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Rebuild pictures from a library of elements by scripts (Mahtab et al., 2019).",
+    help="Rebuild pictures from elements by scripts.\n\nAfter Mahtab et al. (2019).",
 )
 
 Elements = Annotated[
     Path, typer.Option("--elements", help="Folder of elements with its elements.csv.")
 ]
-ScriptFile = Annotated[Path, typer.Argument(help="A script (.py), or a compiled one (.haac).")]
+ScriptFile = Annotated[
+    Path,
+    typer.Argument(metavar="SCRIPT", help="A script (.py), or a compiled one (.haac)."),
+]
 
 
 @app.command()
 def make(
-    scripts: Annotated[list[Path], typer.Argument(help="Scripts or folders of scripts.")],
+    scripts: Annotated[
+        list[Path], typer.Argument(metavar="SCRIPT", help="Scripts (.py or .haac), or folders.")
+    ],
     elements: Elements,
     originals: Annotated[Path, typer.Option("--originals", help="Folder of original images.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of stimuli to add to.")],
@@ -37,13 +43,19 @@ def make(
     ] = "script",
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
     dask: Annotated[
-        str | None, typer.Option("--dask", help="`local` or a dask scheduler's address.")
+        str | None,
+        typer.Option(
+            "--dask", metavar="local|ADDRESS", help="A dask cluster that sees the same files."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write each script's picture as a reconstruction of the original of the same name.
+    """Add the scripts' pictures to a folder of stimuli.
 
-    E.g. mturk-eval stimuli script make scripts/ --elements elements/ --originals photos/ --out s/
+    Each is a reconstruction of the original of the same name.
+
+    E.g. mturk-eval stimuli script make scripts/ --elements elements/ --originals photos/
+    --out stimuli/
     """
     from mturk_eval.compressors.scripts import read_library
     from mturk_eval.compressors.scripts.reconstructing import find_scripts, reconstruct
@@ -78,6 +90,8 @@ def make(
             typer.echo(f"{stimulus.image}: {stimulus.bytes:,} bytes, {stimulus.bpp:.5f} bpp")
         before = f", {len(made.done_before)} done before" if made.done_before else ""
         typer.echo(f"{folder.table}: {count(len(rows), 'reconstruction')} made{before}.")
+        if rows or made.done_before:
+            typer.echo(next_generate([originals], out))
     for failure in made.failures:
         say(f"Error: {failure.problem}")
     if made.failures:
@@ -86,10 +100,12 @@ def make(
 
 @app.command()
 def library(
-    folder: Annotated[Path, typer.Argument(help="Folder of PNG and WebP files.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of PNG and WebP files.")],
     json: Json = False,
 ) -> None:
-    """List a folder's pictures in its elements.csv; those listed before keep their ids.
+    """List a folder's pictures in its elements.csv.
+
+    Those that were listed before keep their ids.
 
     E.g. mturk-eval stimuli script library elements/
     """
@@ -116,7 +132,7 @@ def compile_(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Compile a script, and say how large each of its forms is.
+    """Compile a script, and show its sizes.
 
     E.g. mturk-eval stimuli script compile rocket.py --elements elements/ --out rocket.haac
     """
@@ -173,7 +189,7 @@ def render(
     out: Annotated[Path, typer.Option("--out", help="PNG file to write.")],
     json: Json = False,
 ) -> None:
-    """Draw a script as a picture, to see how far it is.
+    """Draw a script as a PNG file, to look at it.
 
     E.g. mturk-eval stimuli script render rocket.py --elements elements/ --out rocket.png
     """
@@ -200,16 +216,19 @@ def render(
 
 @app.command()
 def difference(
-    original: Annotated[Path, typer.Argument(help="An image file.")],
-    reconstruction: Annotated[Path, typer.Argument(help="Another.")],
+    original: Annotated[Path, typer.Argument(metavar="ORIGINAL", help="An image file.")],
+    reconstruction: Annotated[Path, typer.Argument(metavar="RECONSTRUCTION", help="Another.")],
     json: Json = False,
 ) -> None:
-    """Count the pixels of two pictures that differ, at 1000×1000, by tolerance.
+    """Count the pixels of two pictures that differ.
+
+    At 1000×1000 pixels, by tolerance, as in the paper's Table 2.
 
     E.g. mturk-eval stimuli script difference photos/rocket.png rocket.png
     """
     from mturk_eval.compressors.scripts import pixel_difference
     from mturk_eval.compressors.scripts.difference import TOLERANCES
+    from mturk_eval.report.tables import text_table
     from mturk_eval.stimuli.images import open_for_display
 
     grey = (128, 128, 128)
@@ -219,9 +238,14 @@ def difference(
     if json:
         print_json({"method": found.method, "percent_beyond": found.curve.round(4).tolist()})
         return
-    typer.echo(f"Pixels of which a channel differs by more than ({found.method}):")
-    for tolerance in TOLERANCES:
-        typer.echo(f"{tolerance:4}  {found.percent(tolerance):6.2f} %")
+    typer.echo(
+        text_table(
+            ["tolerance", "pixels that differ, %"],
+            [(tolerance, found.percent(tolerance)) for tolerance in TOLERANCES],
+            digits=2,
+        )
+    )
+    say(f"A pixel differs if one of its channels, 0 to 255, is off by more ({found.method}).")
 
 
 def _read(path: Path, elements: Path) -> tuple[Script, ElementLibrary]:

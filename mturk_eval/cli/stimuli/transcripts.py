@@ -11,6 +11,7 @@ import typer
 
 from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of, stopping
 from mturk_eval.cli.options import Json
+from mturk_eval.cli.stimuli.following import next_generate
 
 if TYPE_CHECKING:
     from mturk_eval.compressors.transcripts import ChatFormat, Outcome, Rate
@@ -23,7 +24,7 @@ def transcripts(
     chats: Annotated[
         list[Path],
         typer.Argument(
-            metavar="CHAT…", help="Chats named like their images, or folders of them.", exists=True
+            metavar="CHAT", help="Chats named like their images, or folders of them.", exists=True
         ),
     ],
     originals: Annotated[Path, typer.Option("--originals", help="Folder of original images.")],
@@ -66,9 +67,10 @@ def transcripts(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Count what describers typed, and add the pictures made from it to a folder of stimuli.
+    """Count what people typed who described pictures.
 
-    Times and the reconstructor's lines are taken out; the rest, compressed by bzip2, is the rate.
+    The pictures made from it are added to a folder of stimuli. Times and the reconstructor's lines
+    are taken out; the rest, compressed by bzip2, is the rate.
 
     E.g. mturk-eval stimuli transcripts chats/ --originals photos/ --reconstructions screens/
     --describer Ada --out stimuli/
@@ -108,15 +110,7 @@ def transcripts(
     missing = [image for image in pictures if image not in outcome.sized]
     if missing:
         say(f"Note: no chat for {count(len(missing), 'original')}: {', '.join(missing)}.")
-    # A table of sizes must fit the originals that it is given with.
-    listed = [str(path) for image, path in pictures.items() if image in outcome.sized]
-    _show(
-        outcome,
-        coded=shlex.join(listed if len(listed) < len(pictures) else [str(originals)]),
-        originals=originals,
-        out=out,
-        json=json,
-    )
+    _show(outcome, originals=originals, out=out, json=json)
     if outcome.failures:
         raise typer.Exit(1)
 
@@ -133,7 +127,7 @@ def _format(name: str | None) -> ChatFormat | None:
         raise SettingsError(f"--format {name}: give {FORMATS}.") from error
 
 
-def _show(outcome: Outcome, *, coded: str, originals: Path, out: Path, json: bool) -> None:
+def _show(outcome: Outcome, *, originals: Path, out: Path, json: bool) -> None:
     for rate in outcome.rates:
         for note in rate.notes:
             say(f"{rate.image}: {note}.")
@@ -151,16 +145,12 @@ def _show(outcome: Outcome, *, coded: str, originals: Path, out: Path, json: boo
         return
     _print_table(outcome.rates)
     if outcome.failures:
-        say(f"{count(len(outcome.failures), 'image')} failed; the same command tries them again.")
+        say(f"{count(len(outcome.failures), 'image')} failed; the same command tries again.")
     elif outcome.rates:
-        typer.echo(
-            f"Next: mturk-eval stimuli encode {coded} --codec webp --bytes-from "
-            f"{outcome.sizes} --allow over --out {out}"
-        )
-        typer.echo(
-            f"then: mturk-eval generate satisfaction --originals {originals} --reconstructions "
-            f"{out} --out batch/"
-        )
+        encode = ["mturk-eval", "stimuli", "encode", str(originals), "--codec", "webp"]
+        encode += ["--bytes-from", str(out / outcome.sizes.name), "--allow", "over"]
+        typer.echo(f"Next: {shlex.join([*encode, '--out', str(out)])}")
+        typer.echo(next_generate([originals], out).replace("Next", "then", 1))
 
 
 def _row(rate: Rate) -> dict[str, object]:

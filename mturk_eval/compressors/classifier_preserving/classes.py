@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def read_superclasses(path: Path, labels: Sequence[str]) -> tuple[str, ...]:
     if missing:
         raise ClassListError(f"{path}: column {missing[0]} is missing (class,superclass).")
     groups: dict[int, str] = {}
-    for row in reader:
+    for row in _readable(path, reader):
         where = f"{path}, row {reader.line_num}"
         name, group = ((row[column] or "").strip() for column in _COLUMNS)
         indices = _indices(name, labels)
@@ -86,9 +86,16 @@ def read_superclasses(path: Path, labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(groups.get(index, label) for index, label in enumerate(labels))
 
 
+def _readable(path: Path, rows: Iterable[dict[str, str]]) -> Iterator[dict[str, str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise ClassListError(f"{path}: not a readable CSV file ({error}).") from error
+
+
 def _indices(name: str, labels: Sequence[str]) -> list[int]:
     named = [index for index, label in enumerate(labels) if label == name]
-    if not named and name.isdecimal() and int(name) < len(labels):
+    if not named and name.isdecimal() and len(name) <= 9 and int(name) < len(labels):
         return [int(name)]
     return named
 
@@ -96,7 +103,7 @@ def _indices(name: str, labels: Sequence[str]) -> list[int]:
 def _labels_of_json(path: Path, text: str) -> list[str]:
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ClassListError(f"{path}: not readable as JSON ({error}).") from error
     if isinstance(document, dict):
         missing = [str(index) for index in range(len(document)) if str(index) not in document]

@@ -49,7 +49,7 @@ def classify(classifier: Classifier, image: Image.Image) -> Probabilities:
     where = f"The classifier's answer to a picture of {image.width}×{image.height} pixels"
     try:
         answer = np.asarray(classifier(image), dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a tensor with gradient
         raise ClassifierError(f"{where} is not a list of numbers ({error}).") from error
     if answer.ndim != 1 or answer.size < 2:
         raise ClassifierError(
@@ -95,8 +95,8 @@ class FunctionClassifier:
             If the function fails; names the error.
         """
         try:
-            answer: Probabilities = self._function(image)
-        except Exception as error:
+            answer: Probabilities = self._function(image.copy())  # which it may draw on
+        except (Exception, SystemExit) as error:
             raise ClassifierError(
                 f"{self.name} failed on a picture of {image.width}×{image.height} pixels: "
                 f"{type(error).__name__}: {error}"
@@ -117,7 +117,7 @@ class FunctionClassifier:
             sys.path.insert(0, str(folder))
         try:
             module = importlib.import_module(module_name)
-        except Exception as error:  # a module of the user's may fail in any way
+        except (Exception, SystemExit) as error:  # a module of the user's may fail in any way
             raise ClassifierError(
                 f"{name}: the module {module_name} cannot be imported from {folder} or from "
                 f"what is installed ({type(error).__name__}: {error})."

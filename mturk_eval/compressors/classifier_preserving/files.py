@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import PIL
+
 from mturk_eval.compressors.classifier_preserving.classifiers import (
     Classifier,
     classifier_digest,
@@ -21,7 +23,6 @@ from mturk_eval.compressors.classifier_preserving.preserving import (
 )
 from mturk_eval.compressors.classifier_preserving.rules import Rule
 from mturk_eval.compressors.classifier_preserving.searches import Search
-from mturk_eval.errors import MturkEvalError
 from mturk_eval.parallel import Progress
 from mturk_eval.stimuli.folder import (
     Entry,
@@ -32,7 +33,7 @@ from mturk_eval.stimuli.folder import (
     safe_name,
 )
 from mturk_eval.stimuli.images import open_still
-from mturk_eval.stimuli.making import Failure, make_each
+from mturk_eval.stimuli.making import FAILURES, Failure, make_each, problem_of
 from mturk_eval.stimuli.whole_file import write_whole
 
 METHOD: Final = "classifier-preserving"
@@ -177,9 +178,8 @@ def preserve_files(
     """
     job = replace(job, out=job.out.absolute())  # processes elsewhere do not start here
     folder = StimuliFolder(job.out)
-    folder.check_new((image, job.method, job.target) for image in originals)
-    folder.gather()  # what a run that was ended left
-    done, digest = folder.done(), job.source.digest()
+    done = folder.begin((image, job.method, job.target) for image in originals)
+    digest = job.source.digest()
     tasks: list[_Task] = []
     before: list[str] = []
     failures: list[Failure] = []
@@ -233,12 +233,8 @@ def _preserve_file(job: Job, task: _Task) -> Made | Failure:
         trace = _trace_path(job, task.image)
         write_whole(trace, trace_csv(preserved.trace, job.labels).encode())
         folder.leave(entry)
-    except (MturkEvalError, OSError) as error:
-        return Failure(image=task.image, problem=_naming(task.path, str(error)))
-    except MemoryError:
-        return Failure(
-            image=task.image, problem=f"{task.path}: not enough memory; run fewer --workers."
-        )
+    except FAILURES as error:
+        return Failure(image=task.image, problem=problem_of(task.path, error))
     return Made(
         image=task.image,
         entry=entry,
@@ -279,7 +275,8 @@ def _request(job: Job, image: str, path: Path, classifier: str) -> str:
         job.target,
         classifier,
         job.labels,
-        job.search.label,
+        job.search,
+        _encoder(job.search),
         job.rule,
         job.max_iterations,
         job.seed,
@@ -287,11 +284,15 @@ def _request(job: Job, image: str, path: Path, classifier: str) -> str:
     )
 
 
+def _encoder(search: Search) -> str:
+    """What codes, with its version: another one's work is not taken for done."""
+    part: object = search
+    for name in ("step", "ladder", "coding", "codec"):
+        part = getattr(part, name, part)
+    return f"{part.encoder() if hasattr(part, 'encoder') else ''}, Pillow {PIL.__version__}"
+
+
 def _trace_path(job: Job, image: str) -> Path:
     """Beside the coded file."""
     place = job.out / safe_name(job.method) / safe_name(job.target.label)
     return place / f"{safe_name(image)}{TRACE_SUFFIX}"
-
-
-def _naming(path: Path, message: str) -> str:
-    return message if str(path) in message else f"{path}: {message}"

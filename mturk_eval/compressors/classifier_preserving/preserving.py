@@ -126,10 +126,10 @@ def preserve(
     classifier : callable
         RGB picture to probabilities, shape (n,).
     search : Search
-        `Steps` of `Shrink` or of `RandomQuality` are the paper's loops; `Bisection` and
+        `Steps` of `Shrink` or of `RandomQuality` are the post's loops; `Bisection` and
         `Exhaustive` go over the sizes or qualities of the original.
     rule : Rule, optional
-        What must stay; default: the most probable class (``TopK(1)``), as in the paper.
+        What must stay; default: the most probable class (``TopK(1)``), as in the post.
     max_iterations : int, default 1000
         Most pictures shown to the classifier after the original.
     seed : int or sequence of int, default 0

@@ -31,7 +31,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TopK:
-    """The original's class stays among the k most probable ones; k = 1 is the paper's rule.
+    """The original's class stays among the k most probable ones; k = 1 is the post's rule.
 
     Examples
     --------

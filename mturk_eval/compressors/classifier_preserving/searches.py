@@ -1,4 +1,4 @@
-"""Ways to take more and more of a picture away: the paper's two loops, and shorter ways.
+"""Ways to take more and more of a picture away: the post's two loops, and shorter ways.
 
 A search is a coroutine: it yields a candidate and is sent whether that still says the same. The
 last one that did is the result, whichever search it was.
@@ -54,7 +54,7 @@ class Search(Protocol):
         """
 
 
-# --- the paper's loops: each step starts from what the last one left ----------------------------
+# --- the post's loops: each step starts from what the last one left ----------------------------
 
 
 class Step(Protocol):
@@ -70,9 +70,9 @@ class Step(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shrink:
-    """Make both sides at most ``pixels`` smaller, keeping their ratio (the paper's first step).
+    """Make both sides at most ``pixels`` smaller, keeping their ratio (the post's first step).
 
-    As in the paper the shrunk picture is shrunk again (Pillow's thumbnail, bicubic), and no side
+    As in the post the shrunk picture is shrunk again (Pillow's thumbnail, bicubic), and no side
     gets below one pixel.
     """
 
@@ -98,7 +98,7 @@ class Shrink:
 class RandomQuality:
     """Code again what was coded before, at one of 101 qualities of a codec, drawn at random.
 
-    The paper's second step, with JPEG and whole qualities from 0 to 100; libjpeg takes 0 as 1, and
+    The post's second step, with JPEG and whole qualities from 0 to 100; libjpeg takes 0 as 1, and
     here the 101 are evenly spaced from a codec's lowest to its highest. Once the picture no longer
     changes, whatever is drawn, this goes on for ever: an iteration limit ends it.
     """
@@ -119,7 +119,7 @@ class RandomQuality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """Take one step after the other until the answer changes, as the paper does."""
+    """Take one step after the other until the answer changes, as the post does."""
 
     step: Step
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from mturk_eval.compressors.micro_bpp.errors import ModelAnswerError
 from mturk_eval.errors import StimuliError
+from mturk_eval.stimuli.whole_file import write_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,10 +180,7 @@ class ExchangeLog:
         digest = _digest(picture)
         path = self._pictures / f"{digest}.png"
         if self._picture(digest) is None:
-            # Several processes may keep the same picture at once.
-            temporary = path.with_name(f".{digest}-{os.getpid()}")
-            temporary.write_bytes(picture)
-            temporary.replace(path)
+            write_whole(path, picture)
         return digest
 
     def _picture(self, digest: str) -> bytes | None:

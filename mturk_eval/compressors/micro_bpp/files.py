@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -16,10 +15,10 @@ from pydantic import SecretStr
 from mturk_eval.compressors.micro_bpp.consonants import Code, Rate
 from mturk_eval.compressors.micro_bpp.decoder import DecoderSettings, decode
 from mturk_eval.compressors.micro_bpp.encoder import EncoderSettings, encode
-from mturk_eval.compressors.micro_bpp.errors import ModelAnswerError
+from mturk_eval.compressors.micro_bpp.errors import ModelAnswerError, ModelServerError
 from mturk_eval.compressors.micro_bpp.exchanges import ExchangeLog, remembering
 from mturk_eval.compressors.micro_bpp.models import Models, Server
-from mturk_eval.errors import ImageError, StimuliError
+from mturk_eval.errors import CredentialsError, ImageError, StimuliError
 from mturk_eval.parallel import Progress
 from mturk_eval.stimuli.folder import (
     Entry,
@@ -30,7 +29,8 @@ from mturk_eval.stimuli.folder import (
     safe_name,
 )
 from mturk_eval.stimuli.images import open_still, png_bytes, resize_to
-from mturk_eval.stimuli.making import Failure, make_each
+from mturk_eval.stimuli.making import FAILURES, Failure, make_each, problem_of
+from mturk_eval.stimuli.whole_file import write_whole
 
 METHOD: Final = "micro-bpp"
 SUFFIX: Final = ".mbpp"
@@ -124,11 +124,9 @@ def compress_files(
     settings = replace(settings, out=settings.out.absolute())
     folder = StimuliFolder(settings.out)
     # Before anything is paid.
-    folder.check_new((image, settings.method, settings.target) for image in originals)
+    done = folder.begin((image, settings.method, settings.target) for image in originals)
     key = settings.server.key()
     Models(settings.server, key)
-    folder.gather()
-    done = folder.done()
     waiting, unchanged, failed = [], [], []
     for image, path in originals.items():
         try:
@@ -201,8 +199,12 @@ def _compress_one(task: tuple[str, Path], settings: MicroBpp, key: SecretStr) ->
         encoded = encode(png_bytes(resize_to(original, (side, side))), settings.encoder, ask)
         coded = encoded.code.file
         decoded = decode(Code.read(coded), settings.decoder, ask)
-    except (ImageError, ModelAnswerError) as error:
+    except (CredentialsError, ModelServerError, StimuliError):
+        raise  # no other image would fare better, and each would be paid for
+    except ModelAnswerError as error:
         return Failure(image=image, problem=str(error))
+    except FAILURES as error:
+        return Failure(image=image, problem=problem_of(path, error))
     with Image.open(BytesIO(decoded.picture)) as picture:
         shown = picture.convert("RGB")
     folder = StimuliFolder(settings.out)
@@ -248,9 +250,6 @@ def _write_once(path: Path, data: bytes) -> None:
                     "(--squares)."
                 )
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}-{os.getpid()}")
-        temporary.write_bytes(data)
-        temporary.replace(path)
     except OSError as error:
-        raise StimuliError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise StimuliError(f"{path} cannot be read: {error.strerror or error}.") from error
+    write_whole(path, data)

@@ -21,6 +21,7 @@ from mturk_eval.compressors.micro_bpp.errors import ModelServerError
 from mturk_eval.compressors.micro_bpp.exchanges import Answer, Question
 from mturk_eval.errors import CredentialsError, InvalidInputError
 from mturk_eval.stimuli.images import png_bytes
+from mturk_eval.stimuli.making import FAILURES
 
 if TYPE_CHECKING:
     import openai
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 OPENAI_URL: Final = "https://api.openai.com/v1"
 # How servers say that a rule of theirs stands against a question.
 _REFUSALS: Final = ("content_policy_violation", "moderation_blocked", "content_filter")
+_MOST_BYTES: Final = 1 << 27  # of a picture; 4096×4096 in three bytes have less than half of that
 _NOT_SAID: Final = "the server does not say why"
 
 
@@ -235,12 +237,19 @@ class Models:
         """A picture that the server gave as an address; fetched without the key."""
         import httpx
 
+        data = b""
         try:
-            reply = httpx.get(url, timeout=self._server.timeout_s, follow_redirects=True)
-            reply.raise_for_status()
+            with httpx.stream(
+                "GET", url, timeout=self._server.timeout_s, follow_redirects=True
+            ) as reply:
+                reply.raise_for_status()
+                for part in reply.iter_bytes():
+                    data += part
+                    if len(data) > _MOST_BYTES:
+                        raise OSError(f"it has more than {_MOST_BYTES:,} bytes")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise OSError(self._readable(str(error))) from None
-        return reply.content
+        return data
 
     def _no_api(self) -> ModelServerError:
         return ModelServerError(
@@ -295,7 +304,7 @@ def _read_picture(data: bytes, size_px: int) -> tuple[bytes | None, str]:
                     "for; ask for what the model makes (--size)"
                 )
             return png_bytes(image.convert("RGB")), ""
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (*FAILURES, SyntaxError, Image.DecompressionBombError) as error:
         return None, f"its picture cannot be decoded ({error})"
 
 

@@ -25,7 +25,7 @@ from mturk_eval.stimuli.whole_file import write_whole
 MANIFEST: Final = "elements.csv"
 COLUMNS: Final = ("id", "name", "sha256")
 LARGEST_ELEMENT_BYTES: Final = 1 << 26
-LARGEST_ELEMENT_PX: Final = 1 << 26
+LARGEST_ELEMENT_PX: Final = 1 << 25
 _SUFFIXES: Final = (".png", ".webp")
 _FORMATS: Final = ("PNG", "WEBP")
 

@@ -20,7 +20,7 @@ from mturk_eval.compressors.scripts.library import ElementLibrary
 from mturk_eval.compressors.scripts.rendering import render
 from mturk_eval.compressors.scripts.script import Script
 from mturk_eval.compressors.scripts.source import LONGEST_SCRIPT, parse_script
-from mturk_eval.errors import InvalidInputError, MturkEvalError, StimuliError
+from mturk_eval.errors import InvalidInputError, StimuliError
 from mturk_eval.parallel import Progress
 from mturk_eval.stimuli.folder import (
     Entry,
@@ -30,7 +30,7 @@ from mturk_eval.stimuli.folder import (
     request_digest,
 )
 from mturk_eval.stimuli.images import open_still
-from mturk_eval.stimuli.making import Failure, make_each
+from mturk_eval.stimuli.making import FAILURES, Failure, make_each, problem_of
 
 SCRIPT_SUFFIX: Final = ".py"
 COMPILED_SUFFIX: Final = ".haac"
@@ -148,9 +148,7 @@ def reconstruct(
             f"No original of the same name (without suffix) for: {', '.join(orphans[:20])}. Rename "
             "them, or add the originals."
         )
-    folder.check_new((image, method, _TARGET) for image in scripts)
-    folder.gather()  # what a run that was ended left
-    done = folder.done()
+    done = frozenset(folder.begin((image, method, _TARGET) for image in scripts))
     tasks = [
         _Task(
             script=path.absolute(),  # processes elsewhere do not start here
@@ -203,5 +201,5 @@ def _written(task: _Task) -> Entry | Failure | None:
         )
         folder = StimuliFolder(task.out)
         return folder.leave(folder.write(made, size))
-    except MturkEvalError as error:
-        return Failure(image=image, problem=str(error))
+    except FAILURES as error:
+        return Failure(image=image, problem=problem_of(task.script, error))

@@ -30,17 +30,22 @@ class Limits:
         Pixels of the canvas, and of an element at any step.
     operations : int
     work_px : int
-        Pixels that all operations together read and write, those of a blur counted four times.
+        Pixels that all operations together read and write, those of slow ones several times.
+
+    Notes
+    -----
+    With these defaults no script takes more than a gigabyte, or half a minute of one core.
     """
 
-    canvas_px: int = 1 << 26
-    element_px: int = 1 << 26
+    canvas_px: int = 1 << 25
+    element_px: int = 1 << 25
     operations: int = 10_000
     work_px: int = 1 << 31
 
 
 DEFAULT_LIMITS: Final = Limits()
-_BLUR_WORK: Final = 4  # three passes in each direction take so much longer than one
+_WORK: Final[Mapping[str, int]] = {"rotate": 5, "resize": 4, "blur": 4, "place": 2, "open": 4}
+"""How much longer an operation takes for a pixel than a table of tones; 1 where it is not here."""
 
 
 def decode(
@@ -82,10 +87,10 @@ def render(script: Script, library: ElementLibrary, limits: Limits = DEFAULT_LIM
             f"{script.n_operations:,} operations; {limits.operations:,} is the most that is drawn."
         )
     budget = _Budget(limits)
-    pictures = {name: library.open(library.named(name)) for name in sorted(script.elements)}
+    pictures = _Pictures(library, limits, budget)
     canvas = Image.new("RGBA", (script.width_px, script.height_px), script.colour)
     for layer in sorted(script.layers, key=_order):
-        _draw(layer, pictures[layer.element], canvas, budget)
+        _draw(layer, pictures.of(layer.element), canvas, budget)
     return canvas.convert("RGB")
 
 
@@ -95,7 +100,7 @@ class _Budget:
     def __init__(self, limits: Limits) -> None:
         self._limits, self._left_px = limits, limits.work_px
 
-    def spend(self, read: tuple[int, int], written: tuple[int, int], times: int = 1) -> None:
+    def spend(self, name: str, read: tuple[int, int], written: tuple[int, int] = (0, 0)) -> None:
         """Raise RenderingError if this size, or the work so far, is more than is drawn."""
         pixels = written[0] * written[1]
         if pixels > self._limits.element_px:
@@ -103,11 +108,30 @@ class _Budget:
                 f"it would become {written[0]}×{written[1]}, more than "
                 f"{self._limits.element_px:,} pixels"
             )
-        self._left_px -= times * (pixels + read[0] * read[1])
+        self._left_px -= _WORK.get(name, 1) * (pixels + read[0] * read[1])
         if self._left_px < 0:
             raise RenderingError(
                 f"the script asks for more than {self._limits.work_px:,} pixels of work"
             )
+
+
+class _Pictures:
+    """The elements' pictures; as many stay open as have together the pixels that one may have."""
+
+    def __init__(self, library: ElementLibrary, limits: Limits, budget: _Budget) -> None:
+        self._library, self._limits, self._budget = library, limits, budget
+        self._open: dict[str, Image.Image] = {}
+
+    def of(self, name: str) -> Image.Image:
+        """The picture of an element."""
+        if name not in self._open:
+            picture = self._library.open(self._library.named(name))
+            self._budget.spend("open", picture.size)
+            total = sum(p.width * p.height for p in (picture, *self._open.values()))
+            if total > self._limits.element_px:
+                self._open.clear()
+            self._open[name] = picture
+        return self._open[name]
 
 
 def _order(layer: Layer) -> int:
@@ -118,11 +142,10 @@ def _draw(layer: Layer, picture: Image.Image, canvas: Image.Image, budget: _Budg
     for number, step in enumerate(layer.operations, start=1):
         try:
             if step.name == "place":
-                budget.spend(picture.size, (0, 0))
+                budget.spend(step.name, picture.size)
                 _place(picture, canvas, step)
             elif step.name != "order":
-                times = _BLUR_WORK if step.name == "blur" else 1
-                budget.spend(picture.size, _size_after(picture.size, step), times)
+                budget.spend(step.name, picture.size, _size_after(picture.size, step))
                 picture = _CHANGES[step.name](picture, step.parameters)
         except RenderingError as error:
             raise RenderingError(

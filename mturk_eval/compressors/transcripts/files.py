@@ -14,7 +14,7 @@ from typing import Final
 from mturk_eval.compressors.transcripts.counting import BZIP2_LEVEL
 from mturk_eval.compressors.transcripts.messages import ChatFormat
 from mturk_eval.compressors.transcripts.sessions import CountedSession
-from mturk_eval.errors import MturkEvalError, StimuliError
+from mturk_eval.errors import StimuliError
 from mturk_eval.parallel import Progress
 from mturk_eval.stimuli.folder import (
     Entry,
@@ -25,7 +25,7 @@ from mturk_eval.stimuli.folder import (
     safe_name,
 )
 from mturk_eval.stimuli.images import open_for_display, open_still
-from mturk_eval.stimuli.making import Failure, make_each
+from mturk_eval.stimuli.making import FAILURES, Failure, make_each, problem_of
 from mturk_eval.stimuli.whole_file import write_whole
 from mturk_eval.trials import Stimulus
 
@@ -132,26 +132,21 @@ def write_stimuli(
     out = out.absolute()  # processes elsewhere do not start here
     folder = StimuliFolder(out)
     table = out / ("sizes.csv" if method == METHOD else f"sizes-{safe_name(method)}.csv")
-    sizes = _read_sizes(table)
-    folder.check_new((one.session.image, method, TARGET) for one in counted)
-    done = {entry.request: entry for entry in folder.gather()}  # of a call that was ended before
-    whole = folder.done()
+    _read_sizes(table)  # what is no table is told before any work
+    done = folder.begin((one.session.image, method, TARGET) for one in counted)
     job = _Job(
         out=out,
         method=method,
         background=background,
-        done={request: entry for request, entry in done.items() if request in whole},
+        done=done,
     )
     results = make_each(
         partial(_write_session, job), counted, folder, workers=workers, progress=progress
     )
     rates = tuple(result for result in results if isinstance(result, Rate))
-    sizes |= {rate.image: rate.coded_bytes for rate in rates}
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["image", "bytes"])
-    writer.writerows(sorted(sizes.items()))
-    write_whole(table, buffer.getvalue().encode())
+    with folder.locked():  # other commands add to it as well
+        sizes = _read_sizes(table) | {rate.image: rate.coded_bytes for rate in rates}
+        write_whole(table, _sizes_bytes(sizes))
     return Outcome(
         rates=rates,
         failures=tuple(result for result in results if isinstance(result, Failure)),
@@ -183,8 +178,8 @@ def _write_session(job: _Job, counted: CountedSession) -> Rate | Failure:
             stimulus, stretched = _stimulus(job, counted, original, session.reconstruction)
             size = stimulus.width_px, stimulus.height_px
             notes += stretched
-    except MturkEvalError as error:
-        return Failure(image=session.image, problem=str(error))
+    except FAILURES as error:
+        return Failure(image=session.image, problem=problem_of(session.chat, error))
     return Rate(
         image=session.image,
         format=counted.format,
@@ -244,6 +239,14 @@ def _bytes(path: Path) -> bytes:
         raise StimuliError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
+def _sizes_bytes(sizes: Mapping[str, int]) -> bytes:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["image", "bytes"])
+    writer.writerows(sorted(sizes.items()))
+    return buffer.getvalue().encode()
+
+
 def _read_sizes(path: Path) -> dict[str, int]:
     """The table that an earlier command left; empty where there is none."""
     if not path.is_file():
@@ -251,7 +254,7 @@ def _read_sizes(path: Path) -> dict[str, int]:
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
         return {row["image"]: int(row["bytes"]) for row in rows}
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise StimuliError(
             f"{path}: not a table of image,bytes. Delete it, or give another folder (--out)."
         ) from error

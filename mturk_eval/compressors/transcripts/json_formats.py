@@ -95,7 +95,7 @@ def slack_people(users: object) -> dict[str, str]:
 def _slack_time(row: Any) -> float:
     try:
         return float(row["ts"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError("a message has no time `ts`") from error
 
 

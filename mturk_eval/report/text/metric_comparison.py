@@ -61,12 +61,15 @@ def metric_comparison_text(result: MetricComparison) -> str:
             "reachable: how far it is from there to the majority line. Log-loss: per vote in "
             "nats; guessing gives 0.693, less is better."
         ),
-        wrapped(
-            f"{result.ci_level:.0%} percentile bootstrap intervals; originals resampled with all "
-            f"their triplets {result.resamples:,} times (seed {result.seed}). They speak about "
-            "other images."
-        ),
     ]  # fmt: skip
+    if result.resamples:
+        parts.append(
+            wrapped(
+                f"{result.ci_level:.0%} percentile bootstrap intervals; originals resampled with "
+                f"all their triplets {result.resamples:,} times (seed {result.seed}). They speak "
+                "about other images."
+            )
+        )
     if result.split is not None:
         parts.append(wrapped(result.split.describe()))
     notes = [f"{row.metric}: {row.note}." for row in result.rows if row.note]

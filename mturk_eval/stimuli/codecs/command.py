@@ -35,6 +35,7 @@ _PLACEHOLDERS: Final = ("original", "coded", "shown", *_TURNED, "width", "height
 _PLACEHOLDER: Final = re.compile(r"\{([a-z]+)(?::([^{}]*))?\}")
 _NUMBER: Final = r"[-+]?\d+(?:\.\d+)?"
 _RANGE: Final = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?::({_NUMBER}))?")
+_SHELL: Final = frozenset({"|", "||", ";", "&", "<", ">", ">>", "2>", "2>&1"})
 _SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]+")
 _RATES: Final = Knob(lowest=0.001, highest=24, step=0.0001)
 
@@ -187,6 +188,7 @@ def parse_command(
             raise CommandTemplateError(
                 f"command:{template}: {{{placeholder}}} is no placeholder; there are "
                 + ", ".join(f"{{{known}}}" for known in _PLACEHOLDERS)
+                + "."
             )
     for needed in ("original", "coded"):
         if needed not in dict(used):
@@ -199,8 +201,8 @@ def parse_command(
         knob=knob,
         turned=turned,
         template=template,
-        encoding=tuple(_located(step, here) for step in encoding),
-        decoding=tuple(_located(step, here) for step in decoding),
+        encoding=tuple(_located(step, here, template) for step in encoding),
+        decoding=tuple(_located(step, here, template) for step in decoding),
         timeout_s=timeout_s,
     )
 
@@ -212,6 +214,11 @@ def _split(template: str) -> list[Step]:
         raise CommandTemplateError(f"command:{template}: {error} (check the quotes).") from error
     steps: list[list[str]] = [[]]
     for word in words:
+        if word in _SHELL:
+            raise CommandTemplateError(
+                f"command:{template}: no shell reads it, so {word!r} means nothing. Put what needs "
+                "a shell into a script, and give that."
+            )
         if word == "&&":
             steps.append([])
         else:
@@ -291,7 +298,7 @@ def _halves(template: str, steps: list[Step]) -> tuple[list[Step], list[Step]]:
     return steps[:split], steps[split:]
 
 
-def _located(step: Step, here: Path) -> Step:
+def _located(step: Step, here: Path, template: str) -> Step:
     """The step with the full paths of its program and of the files it names.
 
     It runs in another folder than the one the user wrote it in.
@@ -301,7 +308,7 @@ def _located(step: Step, here: Path) -> Step:
         program = shutil.which(here / step[0])
     if program is None:
         raise CodecMissingError(
-            f"command: there is no program {step[0]}. Install it, or give its path."
+            f"command:{template}: there is no program {step[0]}. Install it, or give its path."
         )
     return (str(Path(program).absolute()), *(_full_path(word, here) for word in step[1:]))
 

@@ -17,6 +17,8 @@ from mturk_eval.stimuli.codecs.errors import CodecError
 TIMEOUT_S: Final = 600.0
 _SECONDS_TO_SAY_A_VERSION: Final = 20.0
 _LINES_SHOWN: Final = 5
+LARGEST_FILE: Final = 1 << 28
+"""Bytes of a file that a program makes."""
 _BYTES_READ: Final = 4096
 
 
@@ -56,12 +58,22 @@ def convert(
             (folder / given[0]).write_bytes(given[1])
             for program in programs:
                 _run([word.replace("{folder}", name) for word in program], folder, label, timeout_s)
-            made = (folder / wanted).read_bytes() if (folder / wanted).is_file() else b""
+            made = _read(folder / wanted, label)
     except OSError as error:
         raise CodecError(f"{label}: its temporary folder cannot be used: {error}") from error
     if not made:
         raise CodecError(f"{label}: {programs[-1][0]} ended well and wrote no file to {wanted}")
     return made
+
+
+def _read(path: Path, label: str) -> bytes:
+    if not path.is_file():
+        return b""
+    if (size := path.stat().st_size) > LARGEST_FILE:
+        raise CodecError(
+            f"{label}: {path.name} has {size:,} bytes; at most {LARGEST_FILE:,} are read"
+        )
+    return path.read_bytes()
 
 
 def _run(words: Sequence[str], folder: Path, label: str, timeout_s: float) -> None:
@@ -81,13 +93,11 @@ def _run(words: Sequence[str], folder: Path, label: str, timeout_s: float) -> No
         try:
             status = process.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
-            _end(process)
             raise CodecError(
                 f"{label}: {words[0]} was ended after {timeout_s:g} seconds{_said(output)}"
             ) from error
-        except BaseException:  # Ctrl-C: leave nothing running
+        finally:  # at its end, after too long, on Ctrl-C: nothing that it started stays
             _end(process)
-            raise
         if status:
             how = f"exit code {status}" if status > 0 else f"signal {-status}"
             raise CodecError(f"{label}: {words[0]} failed with {how}{_said(output)}")

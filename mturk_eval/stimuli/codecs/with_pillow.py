@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import PIL
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError, features
 
 from mturk_eval.stimuli.codecs.codec import Codec, Knob
 from mturk_eval.stimuli.codecs.errors import CodecError, CodecMissingError
@@ -23,7 +23,15 @@ _WEBP_QUALITIES: Final = Knob(lowest=0, highest=100, step=0.1)
 _AVIF_QUALITIES: Final = Knob(lowest=0, highest=100, step=1)  # libavif takes whole numbers
 
 # What Pillow raises on pictures it cannot code and on files that are not whole.
-_FAILURES: Final = (OSError, ValueError, SyntaxError, EOFError, SystemError, struct.error)
+_FAILURES: Final = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    SystemError,
+    RuntimeError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +223,10 @@ def open_pixels(name: str, data: bytes) -> Image.Image:
             if opened.mode.startswith(("I", "F")):
                 raise CodecError(f"{name}: decoded to mode {opened.mode}; 8-bit RGB is needed")
             return without_metadata(opened)
+    except UnidentifiedImageError as error:  # its own words give an address in memory
+        raise CodecError(
+            f"{name} cannot decode its file of {len(data)} bytes: not a format that Pillow knows"
+        ) from error
     except (*_FAILURES, Image.DecompressionBombError) as error:
         raise CodecError(f"{name} cannot decode its file of {len(data)} bytes: {error}") from error
 

@@ -192,7 +192,7 @@ def test_a_missing_program_is_named_before_anything_is_encoded(here: Path) -> No
 def test_no_shell_reads_the_template(here: Path) -> None:
     codec = find_codec(
         f"command:{PYTHON} codec.py jpeg {{original}} {{coded}} {{quality:1..95}}"
-        " ; touch sign $(id) > a"
+        " ;touch sign $(id) >a `id` *"
     )
     codec.encode(picture(), 50)
     assert [path.name for path in here.iterdir()] == ["codec.py"]
@@ -202,6 +202,7 @@ def test_no_shell_reads_the_template(here: Path) -> None:
     ("template", "problem"),
     [
         ("", "a step is empty"),
+        ("true {original} | tee {coded} {quality:1..2}", "no shell reads it, so '|'"),
         ("true {original} {coded} {quality:1..2} &&", "a step is empty"),
         ("true {original} '{coded} {quality:1..2}", "check the quotes"),
         ("true {coded} {quality:1..2}", "{original} is missing"),
