@@ -42,6 +42,7 @@ from mturk_eval.trials import ORIGINAL_METHOD, Kind, Stimulus
 
 CATCH_METHOD: Final = "catch-degraded"
 LARGE_BYTES: Final = 8 * 2**20
+_STRETCH: Final = 0.02  # a difference of shape that is worth a word
 EXPECTED_SECONDS: Final = {"satisfaction": 15.0, "2afc": 30.0}
 
 Progress = Callable[[int, int], None]
@@ -140,14 +141,6 @@ def generate(
         )
         write_batch(batch, folder)
         unchanged = _move_into_place(folder, out, batch)
-    size_note = (
-        (
-            f"Shown at their original's size ({RESIZE_FILTER}): {resized} of "
-            f"{len(reconstructed)} reconstructions.",
-        )
-        if resized
-        else ()
-    )
     large = sum(path.stat().st_size > LARGE_BYTES for path in (out / "images").iterdir())
     weight_note = (
         (
@@ -159,9 +152,26 @@ def generate(
     )
     return Generated(
         batch=batch,
-        notes=(*notes, *size_note, *rate_notes, *weight_note),
+        notes=(*notes, *_resizing_notes(resized, len(reconstructed)), *rate_notes, *weight_note),
         unchanged=unchanged,
     )
+
+
+def _resizing_notes(resized: dict[Path, str], n_reconstructions: int) -> list[str]:
+    """How many reconstructions are shown larger or smaller than they are, and which stretched."""
+    if not resized:
+        return []
+    notes = [
+        f"Shown at their original's size ({RESIZE_FILTER}): {len(resized)} of "
+        f"{n_reconstructions} reconstructions."
+    ]
+    stretched = [f"{path} is {shape}" for path, shape in resized.items() if shape]
+    if stretched:
+        notes.append(
+            f"{len(stretched)} of these have another shape than their original and are stretched: "
+            f"{stretched[0]}. Crop such pictures, or make them from these originals."
+        )
+    return notes
 
 
 def _batch_settings(kind: Kind, name: str, settings: Settings, generator: str) -> BatchSettings:
@@ -231,10 +241,13 @@ class _Images:
         originals: dict[str, Stimulus],
         resize: bool,
         done: Callable[[int], None],
-    ) -> tuple[list[Stimulus], int]:
-        """Prepare reconstructions; also how many had another size than their original."""
+    ) -> tuple[list[Stimulus], dict[Path, str]]:
+        """Prepare reconstructions; also those of another size than their original, and why odd.
 
-        def prepare(file: ReconstructionFile) -> tuple[Stimulus, bool]:
+        The word beside a file is empty where only the number of pixels differs.
+        """
+
+        def prepare(file: ReconstructionFile) -> tuple[Stimulus, tuple[Path, str] | None]:
             original = originals[file.image]
             size = (original.width_px, original.height_px)
             picture = open_for_display(file.path, self.background)
@@ -266,10 +279,17 @@ class _Images:
                 encoder=file.encoder,
                 settings="; ".join(settings),
             )
-            return stimulus, own_size != size
+            if own_size == size:
+                return stimulus, None
+            stretch = abs(own_size[0] * size[1] / (own_size[1] * size[0]) - 1)
+            # A picture of few pixels cannot keep the exact shape.
+            odd = stretch > max(_STRETCH, 1 / min(own_size))
+            shape = f"{own_size[0]}×{own_size[1]} for an original of {size[0]}×{size[1]}"
+            return stimulus, (file.path, shape if odd else "")
 
         prepared = _in_parallel(prepare, files, done)
-        return [stimulus for stimulus, _ in prepared], sum(resized for _, resized in prepared)
+        resized = dict(item for _, item in prepared if item is not None)
+        return [stimulus for stimulus, _ in prepared], resized
 
     def catch_sources(
         self, files: dict[str, Path], originals: Sequence[Stimulus], n: int, seed: int

@@ -90,6 +90,31 @@ def test_a_reconstruction_of_another_size_is_shown_at_the_originals(tmp_path: Pa
     assert not (tmp_path / "other").exists()
 
 
+def test_a_reconstruction_of_another_shape_is_named(tmp_path: Path) -> None:
+    originals, reconstructions = write_study(tmp_path, images=1, methods=("half", "square"))
+    with Image.open(next(originals.iterdir())) as opened:
+        width, height = opened.size
+    assert width != height
+    for method, size in (("half", (width // 2, height // 2)), ("square", (height, height))):
+        (path,) = (reconstructions / method).iterdir()
+        with Image.open(path) as opened:
+            smaller = opened.resize(size)
+        smaller.save(path)
+    made = generate(
+        "satisfaction",
+        originals=originals,
+        reconstructions=reconstructions,
+        out=tmp_path / "batch",
+        name="shapes",
+        settings=make_settings(),
+        generator="test",
+    )
+    first, second = made.notes[:2]
+    assert "2 of 2 reconstructions" in first
+    assert "1 of these have another shape" in second
+    assert f"square/{path.name} is {height}×{height}" in second
+
+
 def test_a_stimuli_csv_says_what_the_reconstructions_are(tmp_path: Path) -> None:
     originals, reconstructions = write_study(tmp_path)
     table = reconstructions / "stimuli.csv"

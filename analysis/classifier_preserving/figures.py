@@ -22,6 +22,7 @@ SHOWN: Final = {
 _TITLES: Final = tuple(SHOWN.values())
 _TILE: Final = (240, 160)
 _LINE: Final = 18
+_GAP: Final = 12  # so that a caption belongs to the picture above it
 
 
 def draw_traces(runs: Sequence[Run], image: str, width_in: float) -> Figure:
@@ -76,13 +77,13 @@ def draw_pictures(runs: Sequence[Run], images: Sequence[str]) -> Image.Image:
     columns = ["original", *SHOWN.values()]
     width, height = _TILE
     sheet = Image.new(
-        "RGB", (len(columns) * width, len(images) * (height + _LINE) + _LINE), "white"
+        "RGB", (len(columns) * width, _LINE + len(images) * (height + _LINE + _GAP) - _GAP), "white"
     )
     draw, font = ImageDraw.Draw(sheet), ImageFont.truetype(findfont("DejaVu Sans"), 11)
     for column, title in enumerate(columns):
         draw.text((column * width + 4, 2), title, fill=INK, font=font)
     for row, image in enumerate(images):
-        top = _LINE + row * (height + _LINE)
+        top = _LINE + row * (height + _LINE + _GAP)
         for column, search in enumerate(["", *SHOWN]):
             run = next(
                 run for run in runs if run.image == image and run.seed == 0
@@ -96,5 +97,5 @@ def draw_pictures(runs: Sequence[Run], images: Sequence[str]) -> Image.Image:
                 f"{len(run.made.coded):,} bytes, {run.made.kept.bpp:.3f} bpp, "
                 f"{run.made.shown.width}×{run.made.shown.height}"
             )  # fmt: skip
-            draw.text((column * width + 4, top + height + 2), caption, fill=INK, font=font)
+            draw.text((column * width + 4, top + tile.height + 2), caption, fill=INK, font=font)
     return sheet

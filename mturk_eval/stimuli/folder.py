@@ -159,6 +159,8 @@ class StimuliFolder:
         """
         entries = self.gather()
         asked = [(i, m, target, stimulus_id(i, m, target)) for i, m, target in wanted]
+        for image, method in dict.fromkeys((image, method) for image, method, _, _ in asked):
+            _refuse_unwritable(image, method)
         self._refuse_look_alikes(
             [*_cells(entries), *((i, m, target.bpp, name) for i, m, target, name in asked)]
         )
@@ -340,14 +342,25 @@ def _place(image: str, method: str, label: str) -> str:
     return f"{safe_name(method)}/{safe_name(label)}/{safe_name(image)}"
 
 
+def _refuse_unwritable(image: str, method: str) -> None:
+    """Refuse names that a table would not give back as they were."""
+    if not method or method != method.strip() or not method.isprintable():
+        raise StimuliError(
+            f"--method {method!r} cannot name a method: it is empty, begins or ends with a blank, "
+            "or holds signs that cannot be printed."
+        )
+    try:
+        image.encode()
+    except UnicodeEncodeError as error:
+        raise StimuliError(f"{image!r}: the name is not UTF-8; rename the file.") from error
+    if not image.strip() or {"\n", "\r", "\0"} & set(image):
+        raise StimuliError(f"{image!r}: the name is blank, or has several lines; rename the file.")
+
+
 def _refuse_shared_files(there: Mapping[str, str], wanted: Mapping[str, str]) -> None:
     """Refuse names that differ only in signs that files' names do not have here."""
     owners = {place: name for name, place in there.items()}
     for name, place in wanted.items():
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            raise StimuliError(f"{name!r}: the name is not UTF-8; rename the file.") from error
         owner = owners.setdefault(place, name)
         if owner != name:
             raise StimuliError(

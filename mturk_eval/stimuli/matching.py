@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,6 +177,7 @@ def _from_table(table: Path) -> list[ReconstructionFile]:
         target = row.get("target_bpp", "")
         if target and _positive(target) is None:
             raise StimuliError(f"{where}, column target_bpp: {target!r} is not a positive number.")
+        _refuse_changed(where, row, table.parent)
         found.append(
             ReconstructionFile(
                 path=path,
@@ -191,6 +193,21 @@ def _from_table(table: Path) -> list[ReconstructionFile]:
     if not found:
         raise StimuliError(f"{table}: no row with role `reconstruction` and state `ok`.")
     return found
+
+
+def _refuse_changed(where: str, row: Mapping[str, str], folder: Path) -> None:
+    """Files that were edited after the table was written are not what it says of them."""
+    advice = "Run the command that made it again, or correct the table."
+    path, sha256 = folder / row["path"], row.get("sha256", "")
+    if sha256 and hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise StimuliError(f"{where}, column sha256: {path} has changed since. {advice}")
+    if row.get("bytes", "") and row.get("encoded_path", ""):
+        coded = folder / row["encoded_path"]
+        if coded.is_file() and coded.stat().st_size != int(row["bytes"]):
+            raise StimuliError(
+                f"{where}, column bytes: {coded} has {coded.stat().st_size} bytes and not "
+                f"{row['bytes']}. {advice}"
+            )
 
 
 def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:

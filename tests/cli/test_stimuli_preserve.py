@@ -254,7 +254,10 @@ def test_superclasses_let_synonyms_pass(cli: Cli, originals: Path, network: Path
         (["--labels", "three.txt"], "has 3 labels, but the classifier has 5 classes"),
         (["--step", "gif"], "gif"),
         (["--codec", "webp"], "--codec webp needs --quality"),
-        (["--codec", "webp", "--quality", "101"], "--quality 101: webp takes 0 to 100"),
+        (
+            ["--codec", "webp", "--quality", "101"],
+            "--quality 101: webp has qualities from 0 to 100",
+        ),
         (["--quality", "50"], "PNG has none"),
         (["--step", "jpeg", "--codec", "webp"], "is for --step shrink"),
         (["--preprocessing", "none.toml"], "none.toml: not a readable file"),

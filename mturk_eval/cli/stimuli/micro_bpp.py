@@ -35,7 +35,7 @@ class Reflecting(StrEnum):
 def micro_bpp(
     ctx: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH…", help="Originals: files or folders.")
+        list[Path], typer.Argument(metavar="PATH", help="Originals: files or folders.")
     ],
     words: Annotated[int, typer.Option("--words", min=1, help="Words to keep; sets the rate.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of stimuli; added to.")],

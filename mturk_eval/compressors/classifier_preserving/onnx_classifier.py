@@ -90,9 +90,9 @@ class OnnxClassifier:
         MissingExtraError
             If onnxruntime is not installed.
         """
-        runtime = import_extra("onnxruntime", f"The classifier {path.name}")
         if not path.is_file():
             raise ClassifierError(f"{path}: the file does not exist.")
+        runtime = import_extra("onnxruntime", f"The classifier {path.name}")
         prepared = (
             find_preprocessing(path) if preprocessing is None else read_preprocessing(preprocessing)
         )
