@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,12 @@ from typing import Final
 from PIL import Image
 
 from mturk_eval.errors import StimuliError
+from mturk_eval.stimuli.folder_names import (
+    place_of,
+    refuse_shared_files,
+    refuse_unwritable,
+    safe_name,
+)
 from mturk_eval.stimuli.folder_rows import Entry, read_rows, rows_bytes
 from mturk_eval.stimuli.images import RESIZE_FILTER, png_bytes, resize_to
 from mturk_eval.stimuli.whole_file import write_whole
@@ -160,13 +166,13 @@ class StimuliFolder:
         entries = self.gather()
         asked = [(i, m, target, stimulus_id(i, m, target)) for i, m, target in wanted]
         for image, method in dict.fromkeys((image, method) for image, method, _, _ in asked):
-            _refuse_unwritable(image, method)
+            refuse_unwritable(image, method)
         self._refuse_look_alikes(
             [*_cells(entries), *((i, m, target.bpp, name) for i, m, target, name in asked)]
         )
-        _refuse_shared_files(
-            {s.id: _place(s.image, s.method, _label(s)) for s in (e.stimulus for e in entries)},
-            {name: _place(i, m, target.label) for i, m, target, name in asked},
+        refuse_shared_files(
+            {s.id: place_of(s.image, s.method, _label(s)) for s in (e.stimulus for e in entries)},
+            {name: place_of(i, m, target.label) for i, m, target, name in asked},
         )
         return {
             entry.request: entry
@@ -187,7 +193,7 @@ class StimuliFolder:
         StimuliError
             If the disk is full or the folder cannot be written; nothing half-written stays.
         """
-        place = _place(made.image, made.method, made.target.label)
+        place = place_of(made.image, made.method, made.target.label)
         coded_path = f"{place}{made.suffix}"
         shown_path = f"{place}.png" if made.suffix != ".png" else f"{place}.shown.png"
         shown = png_bytes(resize_to(made.shown, original_size))
@@ -320,53 +326,9 @@ def stimulus_id(image: str, method: str, target: Target) -> str:
     return f"{image}/{method}@{target.label}"
 
 
-def safe_name(name: str) -> str:
-    """A name as one part of a path: no separators, no leading dot.
-
-    Examples
-    --------
-    >>> safe_name("../cat")
-    '_cat'
-    """
-    kept = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in name)
-    return kept.lstrip(".") or "_"
-
-
 def _label(stimulus: Stimulus) -> str:
     """The target's word, which only the id holds."""
     return stimulus.id.removeprefix(f"{stimulus.image}/{stimulus.method}@")
-
-
-def _place(image: str, method: str, label: str) -> str:
-    """Where files are in their folder, without suffix."""
-    return f"{safe_name(method)}/{safe_name(label)}/{safe_name(image)}"
-
-
-def _refuse_unwritable(image: str, method: str) -> None:
-    """Refuse names that a table would not give back as they were."""
-    if not method or method != method.strip() or not method.isprintable():
-        raise StimuliError(
-            f"--method {method!r} cannot name a method: it is empty, begins or ends with a blank, "
-            "or holds signs that cannot be printed."
-        )
-    try:
-        image.encode()
-    except UnicodeEncodeError as error:
-        raise StimuliError(f"{image!r}: the name is not UTF-8; rename the file.") from error
-    if not image.strip() or {"\n", "\r", "\0"} & set(image):
-        raise StimuliError(f"{image!r}: the name is blank, or has several lines; rename the file.")
-
-
-def _refuse_shared_files(there: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """Refuse names that differ only in signs that files' names do not have here."""
-    owners = {place: name for name, place in there.items()}
-    for name, place in wanted.items():
-        owner = owners.setdefault(place, name)
-        if owner != name:
-            raise StimuliError(
-                f"{owner} and {name} would be written to the same file, {place}. Rename one image, "
-                "or give another name (--method)."
-            )
 
 
 def is_resized(stimulus: Stimulus) -> bool:

@@ -57,7 +57,7 @@ def open_for_display(path: Path, background: tuple[int, int, int]) -> Image.Imag
 
 
 def _displayed(path: Path, background: tuple[int, int, int], *, stills_only: bool) -> Image.Image:
-    with _naming(path), Image.open(path, formats=_formats()) as image:
+    with _naming(path), Image.open(path, formats=decoded_formats()) as image:
         n_frames = getattr(image, "n_frames", 1) if stills_only else 1
         # A telephone's photograph can be an MPO file, whose other frames are smaller copies.
         if n_frames > 1 and image.format != "MPO":
@@ -104,7 +104,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 @functools.cache
-def _formats() -> tuple[str, ...]:
+def decoded_formats() -> tuple[str, ...]:
     """All that Pillow decodes itself: PostScript would be run, as a program, by Ghostscript."""
     Image.init()
     return tuple(name for name in Image.ID if name not in ("EPS", "WMF"))

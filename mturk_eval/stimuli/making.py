@@ -34,7 +34,7 @@ class Failure:
 
 
 def problem_of(path: Path, error: Exception) -> str:
-    """What one of `FAILURES` says to a user, with the file that it is about.
+    """What one of `FAILURES` says to a user; with the file, where it does not come from us.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def problem_of(path: Path, error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"{path}: not enough memory; run fewer --workers."
     if isinstance(error, MturkEvalError):
-        return str(error) if path.stem in str(error) else f"{path}: {error}"
+        return str(error)
     return f"{path}: {type(error).__name__}: {error}"
 
 

@@ -289,3 +289,29 @@ def test_two_originals_of_one_name_are_refused(
     done = cli("stimuli", "preserve", originals, other, "--classifier", network, "--out", "made")
     assert done.code == 2
     assert "have the same name" in done.err
+
+
+def test_another_program_of_the_same_name_is_another_request(
+    cli: Cli, originals: Path, function: str
+) -> None:
+    """What the first made is not taken for what the second would make."""
+    Path("code.py").write_text(
+        "import sys\nfrom PIL import Image\n"
+        "image = Image.open(sys.argv[1])\n"
+        "image.save(sys.argv[2], 'JPEG', quality=round(float(sys.argv[3])))\n"
+    )
+
+    def made(template: str) -> int:
+        codec = f"mine=command:{sys.executable} code.py {{original}} {{coded:.jpg}} {template}"
+        shown = cli(
+            *("stimuli", "preserve", str(originals / "ant.png"), "--classifier", function),
+            *("--codec", codec, "--quality", "30", "--pixels", "20", "--out", "out", "--json"),
+        )
+        assert shown.code == 0, shown.err
+        return len(shown.json["rows"])
+
+    assert [made("{quality:1..95}") for _ in range(2)] == [1, 0]
+    assert made("{quality:1..90}") == 1
+    assert made("{quality:90..1}") == 1  # small numbers may be the good ones
+    Path("code.py").write_text(Path("code.py").read_text() + "# version 2\n")
+    assert made("{quality:90..1}") == 1

@@ -92,7 +92,7 @@ def test_a_script_that_fails_is_named_and_leaves_the_others_unharmed(study: Path
     assert done.exit_code == 1
     document = json.loads(done.stdout)
     assert [row["image"] for row in document["made"]] == ["noon"]
-    assert document["failed"][0]["image"] == "dawn"
+    assert document["failures"][0]["image"] == "dawn"
     assert "moon.png is not in" in done.stderr
     broken.write_text('canvas(48, 32)\nuse("dot.png").place()\n')
     assert json.loads(make(study).stdout)["done_before"] == ["noon"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of, stopping
 from mturk_eval.cli.options import Json
 from mturk_eval.cli.stimuli.following import next_generate
+from mturk_eval.cli.stimuli.options import Dask, Workers, processes
 
 if TYPE_CHECKING:
     from mturk_eval.stimuli.codecs.codec import Codec
@@ -81,16 +81,8 @@ def encode(
     timeout: Annotated[
         float | None, typer.Option("--timeout", min=1, help="Seconds for an external command.")
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, help="Processes; default: the cores there are."),
-    ] = None,
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            "--dask", metavar="local|ADDRESS", help="A dask cluster that sees the same files."
-        ),
-    ] = None,
+    workers: Workers = None,
+    dask: Dask = None,
     json: Json = False,
 ) -> None:
     """Encode originals at a rate, a size or a quality, for a fair comparison.
@@ -124,7 +116,7 @@ def encode(
             manner=Manner(
                 side=allow.value, resize=resize, background=parse_background(design.background)
             ),
-            workers=workers or len(os.sched_getaffinity(0)),
+            workers=processes(workers),
             dask=dask,
             progress=progress,
         )

@@ -12,6 +12,7 @@ import typer
 from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of, stopping
 from mturk_eval.cli.options import Json
 from mturk_eval.cli.stimuli.following import next_generate
+from mturk_eval.cli.stimuli.options import end, failures_json
 
 if TYPE_CHECKING:
     from mturk_eval.compressors.micro_bpp import Compressed, Made, MicroBpp
@@ -121,7 +122,8 @@ def micro_bpp(
         out=out,
         method=method,
         server=Server(
-            url=base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL,
+            # An empty --base-url is a mistake, and must not send pictures and key elsewhere.
+            url=(os.environ.get("OPENAI_BASE_URL") or OPENAI_URL) if base_url is None else base_url,
             key_variable=key_variable,
             timeout_s=timeout,
             retries=retries,
@@ -158,8 +160,7 @@ def micro_bpp(
     failures = (*unreadable, *result.failed)
     shown = paths if squares is None else [squares]
     _show(result, failures, settings=settings, originals=shown, json=json)
-    if failures:
-        raise typer.Exit(1)
+    end(failures)
 
 
 def _row(made: Made) -> dict[str, object]:
@@ -185,8 +186,6 @@ def _show(
     originals: list[Path],
     json: bool,
 ) -> None:
-    for failure in failures:
-        say(f"{failure.image}: {failure.problem}")
     if json:
         print_json(
             {
@@ -195,7 +194,7 @@ def _show(
                 "target": settings.target.label,
                 "rows": [_row(made) for made in result.made],
                 "done_before": list(result.unchanged),
-                "failures": [{"image": f.image, "message": f.problem} for f in failures],
+                "failures": failures_json(failures),
             }
         )
         return
@@ -209,7 +208,5 @@ def _show(
             say(f"{made.entry.stimulus.image}: {note}.")
     if result.unchanged:
         say(f"{count(len(result.unchanged), 'image')} done before.")
-    if failures:
-        say(f"{count(len(failures), 'image')} failed; the same command tries again.")
     if result.made or result.unchanged:
         typer.echo(next_generate(originals, settings.out))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of, stopping
 from mturk_eval.cli.options import Json
 from mturk_eval.cli.stimuli.following import next_generate
+from mturk_eval.cli.stimuli.options import Dask, Workers, end, failures_json, processes
 
 if TYPE_CHECKING:
     from mturk_eval.compressors.classifier_preserving import (
@@ -111,16 +111,8 @@ def preserve(
     method: Annotated[
         str, typer.Option("--method", help="Name of what comes out, in the folder's table.")
     ] = "classifier-preserving",
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, help="Processes; default: the cores there are."),
-    ] = None,
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            "--dask", metavar="local|ADDRESS", help="A dask cluster that sees the same files."
-        ),
-    ] = None,
+    workers: Workers = None,
+    dask: Dask = None,
     json: Json = False,
 ) -> None:
     """Compress as far as a classifier's answer stays.
@@ -154,11 +146,10 @@ def preserve(
     advice = f"What is in {out} stays there; the same command goes on from there."
     with stopping(advice), progress_bar("Preserving") as progress:
         outcome = preserve_files(
-            job, originals, workers=workers or os.cpu_count() or 1, dask=dask, progress=progress
+            job, originals, workers=processes(workers), dask=dask, progress=progress
         )
     _show(outcome, originals=paths, out=out, label=job.rule.label, json=json)
-    if outcome.failures:
-        raise typer.Exit(1)
+    end(outcome.failures)
 
 
 def _search(
@@ -263,8 +254,6 @@ def _show(outcome: Outcome, *, originals: list[Path], out: Path, label: str, jso
         }
         for made in outcome.made
     ]
-    for failure in outcome.failures:
-        say(f"{failure.image}: {failure.problem}")
     if json:
         print_json(
             {
@@ -272,7 +261,7 @@ def _show(outcome: Outcome, *, originals: list[Path], out: Path, label: str, jso
                 "rule": label,
                 "rows": rows,
                 "done_before": list(outcome.done_before),
-                "failures": [{"image": f.image, "problem": f.problem} for f in outcome.failures],
+                "failures": failures_json(outcome.failures),
             }
         )
         return
@@ -284,7 +273,5 @@ def _show(outcome: Outcome, *, originals: list[Path], out: Path, label: str, jso
         )
     if outcome.done_before:
         say(f"{count(len(outcome.done_before), 'image')} done before.")
-    if outcome.failures:
-        say(f"{count(len(outcome.failures), 'image')} failed; the same command tries again.")
     if outcome.made or outcome.done_before:
         typer.echo(next_generate(originals, out))

@@ -10,6 +10,7 @@ import typer
 from mturk_eval.cli.context import count, print_json, progress_bar, say, stopping
 from mturk_eval.cli.options import Json
 from mturk_eval.cli.stimuli.following import next_generate
+from mturk_eval.cli.stimuli.options import Dask, Workers, end, failures_json, processes
 
 if TYPE_CHECKING:
     from mturk_eval.compressors.scripts import ElementLibrary, Script
@@ -41,13 +42,8 @@ def make(
     method: Annotated[
         str, typer.Option("--method", help="Name of the method in the folder.")
     ] = "script",
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            "--dask", metavar="local|ADDRESS", help="A dask cluster that sees the same files."
-        ),
-    ] = None,
+    workers: Workers = None,
+    dask: Dask = None,
     json: Json = False,
 ) -> None:
     """Add the scripts' pictures to a folder of stimuli.
@@ -71,7 +67,7 @@ def make(
             read_library(elements),
             folder,
             method=method,
-            workers=workers,
+            workers=processes(workers),
             dask=dask,
             progress=progress,
         )
@@ -82,7 +78,7 @@ def make(
                 "table": str(folder.table),
                 "made": [{"image": s.image, "bytes": s.bytes, "bpp": s.bpp} for s in rows],
                 "done_before": list(made.done_before),
-                "failed": [{"image": f.image, "problem": f.problem} for f in made.failures],
+                "failures": failures_json(made.failures),
             }
         )
     else:
@@ -92,10 +88,7 @@ def make(
         typer.echo(f"{folder.table}: {count(len(rows), 'reconstruction')} made{before}.")
         if rows or made.done_before:
             typer.echo(next_generate([originals], out))
-    for failure in made.failures:
-        say(f"Error: {failure.problem}")
-    if made.failures:
-        raise typer.Exit(1)
+    end(made.failures)
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from mturk_eval.cli.context import count, print_json, progress_bar, say, settings_of, stopping
 from mturk_eval.cli.options import Json
 from mturk_eval.cli.stimuli.following import next_generate
+from mturk_eval.cli.stimuli.options import Workers, end, failures_json, processes
 
 if TYPE_CHECKING:
     from mturk_eval.compressors.transcripts import ChatFormat, Outcome, Rate
@@ -61,10 +61,7 @@ def transcripts(
     method: Annotated[
         str, typer.Option("--method", help="Name of what comes out, in the folder's table.")
     ] = "human",
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, help="Processes; default: the cores there are."),
-    ] = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Count what people typed who described pictures.
@@ -104,15 +101,14 @@ def transcripts(
             out,
             method=method,
             background=parse_background(settings.design.background),
-            workers=workers or os.cpu_count() or 1,
+            workers=processes(workers),
             progress=progress,
         )
     missing = [image for image in pictures if image not in outcome.sized]
     if missing:
         say(f"Note: no chat for {count(len(missing), 'original')}: {', '.join(missing)}.")
     _show(outcome, originals=originals, out=out, json=json)
-    if outcome.failures:
-        raise typer.Exit(1)
+    end(outcome.failures)
 
 
 def _format(name: str | None) -> ChatFormat | None:
@@ -131,22 +127,18 @@ def _show(outcome: Outcome, *, originals: Path, out: Path, json: bool) -> None:
     for rate in outcome.rates:
         for note in rate.notes:
             say(f"{rate.image}: {note}.")
-    for failure in outcome.failures:
-        say(f"{failure.image}: {failure.problem}")
     if json:
         print_json(
             {
                 "out": str(out),
                 "sizes": str(outcome.sizes),
                 "rows": [_row(rate) for rate in outcome.rates],
-                "failures": [{"image": f.image, "problem": f.problem} for f in outcome.failures],
+                "failures": failures_json(outcome.failures),
             }
         )
         return
     _print_table(outcome.rates)
-    if outcome.failures:
-        say(f"{count(len(outcome.failures), 'image')} failed; the same command tries again.")
-    elif outcome.rates:
+    if outcome.rates and not outcome.failures:
         encode = ["mturk-eval", "stimuli", "encode", str(originals), "--codec", "webp"]
         encode += ["--bytes-from", str(out / outcome.sizes.name), "--allow", "over"]
         typer.echo(f"Next: {shlex.join([*encode, '--out', str(out)])}")

@@ -14,7 +14,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from pydantic import BaseModel, SecretStr
 
 from mturk_eval.compressors.micro_bpp.errors import ModelServerError
@@ -32,6 +32,8 @@ OPENAI_URL: Final = "https://api.openai.com/v1"
 # How servers say that a rule of theirs stands against a question.
 _REFUSALS: Final = ("content_policy_violation", "moderation_blocked", "content_filter")
 _MOST_BYTES: Final = 1 << 27  # of a picture; 4096×4096 in three bytes have less than half of that
+# What servers give; a stranger's file is handed to no other decoder, of which some run programs.
+_FORMATS: Final = ("PNG", "JPEG", "WEBP")
 _NOT_SAID: Final = "the server does not say why"
 
 
@@ -230,14 +232,14 @@ class Models:
             )
         except (binascii.Error, OSError) as error:
             return Answer(problem=f"its picture cannot be fetched ({error})", usage=usage)
-        picture, problem = _read_picture(data, size_px)
+        picture, problem = read_picture(data, size_px)
         return Answer(picture=picture, problem=problem, served_by=model, usage=usage)
 
     def _fetch(self, url: str) -> bytes:
         """A picture that the server gave as an address; fetched without the key."""
         import httpx
 
-        data = b""
+        data = bytearray()
         try:
             with httpx.stream(
                 "GET", url, timeout=self._server.timeout_s, follow_redirects=True
@@ -249,7 +251,7 @@ class Models:
                         raise OSError(f"it has more than {_MOST_BYTES:,} bytes")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise OSError(self._readable(str(error))) from None
-        return data
+        return bytes(data)
 
     def _no_api(self) -> ModelServerError:
         return ModelServerError(
@@ -293,10 +295,10 @@ def _usage(reply: ChatCompletion | ImagesResponse) -> dict[str, Any]:
     return usage.model_dump(mode="json", exclude_none=True) if isinstance(usage, BaseModel) else {}
 
 
-def _read_picture(data: bytes, size_px: int) -> tuple[bytes | None, str]:
+def read_picture(data: bytes, size_px: int) -> tuple[bytes | None, str]:
     """The picture as PNG, or what is wrong with it."""
     try:
-        with Image.open(BytesIO(data)) as image:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
             if image.size != (size_px, size_px):
                 width, height = image.size
                 return None, (
@@ -304,6 +306,8 @@ def _read_picture(data: bytes, size_px: int) -> tuple[bytes | None, str]:
                     "for; ask for what the model makes (--size)"
                 )
             return png_bytes(image.convert("RGB")), ""
+    except UnidentifiedImageError:
+        return None, f"its picture cannot be decoded (none of {', '.join(_FORMATS)})"
     except (*FAILURES, SyntaxError, Image.DecompressionBombError) as error:
         return None, f"its picture cannot be decoded ({error})"
 

@@ -72,7 +72,7 @@ def read_json_chat(
             else:
                 made = _telegram_message(row)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"message {number} has no readable {error}") from error
+            raise ValueError(f"message {number} is not as it writes them ({error})") from error
         if isinstance(made, Message):
             messages.append(made)
         else:

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError, features
 from mturk_eval.stimuli.codecs.codec import Codec, Knob
 from mturk_eval.stimuli.codecs.errors import CodecError, CodecMissingError
 from mturk_eval.stimuli.codecs.quantisation import quantisation_tables
+from mturk_eval.stimuli.images import decoded_formats
 
 _JPEG_QUALITIES: Final = Knob(lowest=1, highest=100, step=0.02)
 # Bits per pixel; OpenJPEG spends about 11 on a photograph at most.
@@ -219,7 +220,7 @@ def open_pixels(name: str, data: bytes) -> Image.Image:
         If Pillow cannot; names the codec.
     """
     try:
-        with Image.open(io.BytesIO(data)) as opened:
+        with Image.open(io.BytesIO(data), formats=decoded_formats()) as opened:
             if opened.mode.startswith(("I", "F")):
                 raise CodecError(f"{name}: decoded to mode {opened.mode}; 8-bit RGB is needed")
             return without_metadata(opened)

@@ -20,6 +20,7 @@ from mturk_eval.compressors.classifier_preserving import (
     read_labels,
     read_superclasses,
 )
+from mturk_eval.compressors.classifier_preserving.classifiers import classify
 from mturk_eval.compressors.classifier_preserving.preprocessing import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -297,3 +298,33 @@ def test_a_convolutional_network_answers_the_same_twice(tmp_path: Path) -> None:
     answer = classifier(picture(1))
     assert answer.shape == (5,)
     np.testing.assert_array_equal(answer, classifier(picture(1)))
+
+
+def test_a_function_of_the_users_may_fail_in_any_way_and_harms_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "odd_functions.py").write_text(
+        "import sys\n"
+        "class Tensor:\n"
+        "    def __array__(self, *args, **kwargs):\n"
+        "        raise RuntimeError('requires grad')\n"
+        "def with_gradient(image): return Tensor()\n"
+        "def leaves(image): sys.exit(3)\n"
+        "def draws(image):\n"
+        "    image.paste((0, 0, 0), (0, 0, 9, 9))\n"
+        "    return [0.5, 0.5]\n"
+    )
+    for name, problem in (("with_gradient", "requires grad"), ("leaves", "SystemExit: 3")):
+        with pytest.raises(ClassifierError, match=problem):
+            classify(load_classifier(f"odd_functions:{name}", None, tmp_path), REDDISH)
+    before = REDDISH.tobytes()
+    classify(load_classifier("odd_functions:draws", None, tmp_path), REDDISH)
+    assert REDDISH.tobytes() == before
+
+
+@pytest.mark.parametrize(
+    "row", ['0,"' + "x" * 200_000 + '"', "9" * 5_000 + ",animal"], ids=["cell", "number"]
+)
+def test_huge_cells_of_superclasses_are_refused(tmp_path: Path, row: str) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text(f"class,superclass\n{row}\n")
+    with pytest.raises(ClassListError, match=r"groups\.csv"):
+        read_superclasses(table, ("cat", "dog"))

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from mturk_eval.compressors.micro_bpp import Models, ModelServerError, Question, Server
+from mturk_eval.compressors.micro_bpp.models import read_picture
 from mturk_eval.errors import CredentialsError, InvalidInputError
 from mturk_eval.stimuli.images import png_bytes
 from tests.compressors.micro_bpp.stand_in import WRONG_KEY, StandIn
@@ -151,3 +152,13 @@ def test_without_a_key_or_with_a_wrong_address_nothing_is_asked(
         with pytest.raises(InvalidInputError, match="not the address of an API"):
             Server(url=url)
     assert not stand_in.asked
+
+
+def test_a_picture_from_a_stranger_is_given_to_no_decoder_that_runs_it() -> None:
+    """PostScript is a program, which Pillow would hand to Ghostscript."""
+    file = BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "EPS")
+    assert read_picture(file.getvalue(), 64) == (
+        None,
+        "its picture cannot be decoded (none of PNG, JPEG, WEBP)",
+    )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mturk_eval.compressors.scripts import (
+    Element,
     ElementLibrary,
     Layer,
     Limits,
@@ -257,3 +258,26 @@ def test_the_difference_counts_the_largest_channel_at_1000_pixels() -> None:
     assert [found.percent(t) for t in (0, 8, 16, 19, 20, 32)] == [25, 25, 25, 25, 0, 0]
     assert "bicubic" in found.method
     assert "Pillow" in found.method
+
+
+def test_as_many_elements_are_open_as_one_may_have_pixels(shapes: ElementLibrary) -> None:
+    """However many a script uses, and with the same picture."""
+    layers = tuple(
+        use(name).place(9, 9 + n) for n in range(6) for name in ("square.png", "blue.png")
+    )
+    script = Script(width_px=20, height_px=20, layers=layers)
+    opened: list[str] = []
+
+    class Counting(ElementLibrary):
+        def open(self, element: Element) -> Image.Image:
+            opened.append(element.name)
+            return ElementLibrary.open(self, element)
+
+    library = Counting(elements=shapes.elements, folder=shapes.folder)
+    together = render(script, library)
+    assert len(opened) == 2
+    one_by_one = render(script, library, Limits(element_px=16))
+    assert len(opened) == 2 + 12
+    assert one_by_one.tobytes() == together.tobytes()
+    with pytest.raises(RenderingError, match="pixels of work"):
+        render(script, library, Limits(element_px=16, work_px=500))

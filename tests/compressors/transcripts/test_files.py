@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bz2
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,7 +19,7 @@ from mturk_eval.compressors.transcripts import (
     write_stimuli,
 )
 from mturk_eval.errors import StimuliError
-from mturk_eval.stimuli.folder import StimuliFolder
+from mturk_eval.stimuli.folder import StimuliFolder, Target
 from mturk_eval.stimuli.matching import find_originals
 from tests.samples import picture
 
@@ -196,3 +198,25 @@ def test_a_folder_that_cannot_be_written_fails_and_keeps_what_was(study: Path) -
     assert (study / "out" / "stimuli.csv").read_bytes() == before
     (study / "out" / "human").unlink()
     assert not run(study).failures
+
+
+def test_a_table_of_sizes_with_a_huge_cell_is_refused(study: Path) -> None:
+    (study / "out").mkdir()
+    (study / "out" / "sizes.csv").write_text('image,bytes\n"' + "x" * 200_000 + '",3\n')
+    with pytest.raises(StimuliError, match="not a table of image,bytes"):
+        run(study)
+
+
+def test_sizes_that_another_command_added_meanwhile_stay(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = StimuliFolder.begin
+
+    def meanwhile(folder: StimuliFolder, wanted: Iterable[tuple[str, str, Target]]) -> Any:
+        done = begin(folder, wanted)
+        folder.path.mkdir()
+        (folder.path / "sizes.csv").write_text("image,bytes\nother,77\n")
+        return done
+
+    monkeypatch.setattr(StimuliFolder, "begin", meanwhile)
+    assert "other,77" in run(study).sizes.read_text()

@@ -252,3 +252,30 @@ def test_a_range_goes_from_worst_to_best(text: str, values: list[float]) -> None
 def test_any_text_is_a_template_or_an_error_that_says_why(template: str) -> None:
     with suppress(CommandTemplateError, CodecMissingError):
         assert parse_command(template).knob.n_steps > 1
+
+
+def test_what_a_command_left_running_is_ended_with_it(here: Path) -> None:
+    """An encoder that starts a helper and forgets it, a hundred times in a search."""
+    (here / "forgetful.py").write_text(
+        "import subprocess, sys\n"
+        "helper = subprocess.Popen(['sleep', '60'])\n"
+        f"open({str(here / 'helper')!r}, 'w').write(str(helper.pid))\n"
+        "open(sys.argv[1], 'w').write('coded')\n"
+    )
+    codec = find_codec(f"command:{PYTHON} forgetful.py {{coded}} {{original}} {{quality:1..2}}")
+    assert codec.encode(picture(), 1) == b"coded"
+    helper = int((here / "helper").read_text())
+    for _ in range(100):
+        if not _is_running(helper):
+            break
+        time.sleep(0.02)
+    assert not _is_running(helper)
+
+
+def test_a_file_that_would_fill_the_memory_is_not_read(here: Path) -> None:
+    (here / "huge.py").write_text(
+        "import sys\nwith open(sys.argv[1], 'wb') as file: file.truncate(10**10)\n"
+    )
+    codec = find_codec(f"command:{PYTHON} huge.py {{coded}} {{original}} {{quality:1..2}}")
+    with pytest.raises(CodecError, match=r"coded\.bin has 10,000,000,000 bytes; at most"):
+        codec.encode(picture(), 1)
