@@ -24,6 +24,17 @@ class InvalidInputError(MturkEvalError):
     exit_code: ClassVar[int] = 2
 
 
+class MissingExtraError(InvalidInputError):
+    """What was asked for takes a library of an extra that is not installed."""
+
+    def __init__(self, library: str, purpose: str, *, extra: str) -> None:
+        self.library, self.extra = library, extra
+        super().__init__(
+            f"{purpose} needs {library}, which is not installed: "
+            f"run `pip install 'mturk-eval[{extra}]'`."
+        )
+
+
 # --- settings and files the user wrote ----------------------------------------------------------
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
+from functools import partial
 
+from mturk_eval import extras
 from mturk_eval.errors import InvalidInputError, MturkEvalError
 
 
@@ -24,43 +24,5 @@ class MetricFileError(MetricError, InvalidInputError):
     """A file of metric weights or features is not what it should be (exit code 2)."""
 
 
-class MissingExtraError(MetricError):
-    """A library of the extra ``metric`` is not installed."""
-
-    def __init__(self, library: str, purpose: str) -> None:
-        self.library = library
-        super().__init__(
-            f"{purpose} needs {library}, which is not installed: "
-            "run `pip install 'mturk-eval[metric]'`."
-        )
-
-
-def import_extra(module: str, purpose: str) -> ModuleType:
-    """Import a library of the extra ``metric``, or say how to install it.
-
-    Parameters
-    ----------
-    module : str
-        Such as ``torch`` or ``safetensors.numpy``.
-    purpose : str
-        What needs it; begins the sentence of the error.
-
-    Raises
-    ------
-    MissingExtraError
-        If it cannot be imported.
-
-    Examples
-    --------
-    >>> import_extra("json", "Reading").__name__
-    'json'
-    >>> import_extra("no_such_library", "Training a metric")
-    Traceback (most recent call last):
-    ...
-    mturk_eval.metric.errors.MissingExtraError: Training a metric needs no_such_library, which is \
-not installed: run `pip install 'mturk-eval[metric]'`.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(module.split(".", maxsplit=1)[0], purpose) from error
+import_extra = partial(extras.import_extra, extra="metric")
+"""Import a library of the extra ``metric``, or say how to install it."""

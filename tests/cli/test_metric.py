@@ -406,7 +406,7 @@ def test_without_the_extra_one_message_names_it(
     )
     command = [sys.executable, "-c", program, "metric", *map(str, arguments)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "pip install 'mturk-eval[metric]'" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -87,7 +87,7 @@ from mturk_eval.metric import OnnxMetric
 from mturk_eval.metric.pictures import read_pixels
 x, y = (read_pixels(Path({str(tmp_path)!r}) / name) for name in ("x.png", "y.png"))
 print(repr(float(OnnxMetric.load({str(small)!r}).distances(x, [y])[0])))
-from mturk_eval.metric.errors import MissingExtraError
+from mturk_eval.errors import MissingExtraError
 try:
     from mturk_eval.metric import LPIPSComp
 except MissingExtraError as error:
@@ -111,7 +111,7 @@ import mturk_eval.metric, mturk_eval.metric.features, mturk_eval.metric.heads
 import mturk_eval.metric.weights_file, mturk_eval.metric.onnx_export
 from mturk_eval.metric import OnnxMetric
 from mturk_eval.metric.backbones import random_backbone
-from mturk_eval.metric.errors import MissingExtraError
+from mturk_eval.errors import MissingExtraError
 from mturk_eval.metric.features import pair_features
 import numpy as np
 x = np.zeros((40, 40, 3), np.uint8)

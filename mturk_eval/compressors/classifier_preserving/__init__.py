@@ -12,7 +12,6 @@ from mturk_eval.compressors.classifier_preserving.classifiers import Classifier,
 from mturk_eval.compressors.classifier_preserving.errors import (
     ClassifierError,
     ClassListError,
-    MissingExtraError,
     RuleError,
 )
 from mturk_eval.compressors.classifier_preserving.files import (
@@ -63,7 +62,6 @@ __all__ = [
     "Job",
     "Ladder",
     "Made",
-    "MissingExtraError",
     "OnnxClassifier",
     "Outcome",
     "Preprocessing",

@@ -14,12 +14,13 @@ from mturk_eval.compressors.classifier_preserving.classifiers import (
     Probabilities,
     number_of_classes,
 )
-from mturk_eval.compressors.classifier_preserving.errors import ClassifierError, import_extra
+from mturk_eval.compressors.classifier_preserving.errors import ClassifierError
 from mturk_eval.compressors.classifier_preserving.preprocessing import (
     Preprocessing,
     find_preprocessing,
     read_preprocessing,
 )
+from mturk_eval.extras import import_extra
 
 Layout = Literal["channels first", "channels last"]
 
@@ -92,7 +93,7 @@ class OnnxClassifier:
         """
         if not path.is_file():
             raise ClassifierError(f"{path}: the file does not exist.")
-        runtime = import_extra("onnxruntime", f"The classifier {path.name}")
+        runtime = import_extra("onnxruntime", f"The classifier {path.name}", extra="classifier")
         prepared = (
             find_preprocessing(path) if preprocessing is None else read_preprocessing(preprocessing)
         )

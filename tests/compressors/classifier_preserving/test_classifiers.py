@@ -14,7 +14,6 @@ from PIL import Image
 from mturk_eval.compressors.classifier_preserving import (
     ClassifierError,
     ClassListError,
-    MissingExtraError,
     OnnxClassifier,
     load_classifier,
     read_labels,
@@ -27,6 +26,7 @@ from mturk_eval.compressors.classifier_preserving.preprocessing import (
     Preprocessing,
     read_preprocessing,
 )
+from mturk_eval.errors import MissingExtraError
 from tests.compressors.classifier_preserving.networks import (
     write_convolutional,
     write_flat_input,
