@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from mturk_eval.cli.context import print_json, say
@@ -15,6 +14,7 @@ from mturk_eval.cli.metric import options
 from mturk_eval.cli.options import Json
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from mturk_eval.cli.metric.sources import VotedPictures
@@ -45,7 +45,7 @@ def learned_metrics(
     return [
         LearnedMetric(
             path=path,
-            weights=metric.weights.astype(np.float64),
+            weights=metric.weights.astype("float64"),
             backbone=BackboneChoice(
                 name=metric.backbone.name,
                 weights=backbone_weights,
@@ -72,6 +72,7 @@ def write_figures(
     extracting: Extracting,
 ) -> list[Path]:
     """Draw a comparison into a folder, if there is one; the files written."""
+
     if folder is None:
         return []
     from mturk_eval.report.metric.files import write_figure
@@ -120,7 +121,7 @@ def _figures(
             layers=metric.backbone.architecture.layer_slices,
             weights=metric.weights,
             mean_features=np.concatenate([first[tested], second[tested]]).mean(
-                axis=0, dtype=np.float64
+                axis=0, dtype="float64"
             ),
         )
         drawn.append(
