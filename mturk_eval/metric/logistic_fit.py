@@ -30,6 +30,8 @@ _RISES_BEFORE_STOP = 2
 _GRADIENT_TOLERANCE = 1e-8
 _ROUGH_TOLERANCE = 2e-5  # for held-out losses, whose fourth digit decides nothing
 _FEW_THREADS = 1  # side below which BLAS gets one thread: products with a vector gain from no more
+_LARGEST_GRADIENT = 1e-5
+_RESTARTS = 5
 _LOWEST_SCALE = 0.01  # of the median channel's
 
 _Floats = NDArray[np.float64]
@@ -136,7 +138,13 @@ def fit_non_negative_logistic(
         exact = _Objective(x=scaled.astype(np.float64), share=share, weight=n / n.sum(), l2=l2)
         found = exact.minimum(np.zeros(len(scale)) if start is None else start, _GRADIENT_TOLERANCE)
         gradient = exact.projected_gradient(found.x)
-    if gradient > 1e-5:
+        # A search along what it remembers of the curvature can come to a halt; a new one goes on.
+        for _ in range(_RESTARTS):
+            if gradient <= _LARGEST_GRADIENT:
+                break
+            found = exact.minimum(found.x, _GRADIENT_TOLERANCE)
+            gradient = exact.projected_gradient(found.x)
+    if gradient > _LARGEST_GRADIENT:
         raise MetricError(
             f"The fit of weights stopped with a gradient of {gradient:.1e} after {found.nit} "
             f"steps ({found.message}). Give a larger l2, or check the features for extremes."

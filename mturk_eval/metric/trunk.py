@@ -215,20 +215,20 @@ def _compared(
     n, n_pixels, n_channels = columns.shape
     on_cpu = columns.device.type == "cpu"
     size = max(1, _NUMBERS_PER_BLOCK // (n * n_channels)) if on_cpu else n_pixels
-    newest = groups[-1][0]
     sums = columns.new_zeros(n, n_channels)
     for start in range(0, n_pixels, size):
         pixels = slice(start, start + size)
-        block = columns[:, pixels]
+        block, unit = columns[:, pixels], held[pixels]
         length = torch.linalg.vector_norm(block, dim=2, keepdim=True)
-        unit = block / length.add_(NORM_EPSILON)
+        per_length = length.add_(NORM_EPSILON).reciprocal_()
         for original, first, end in groups:
+            if original is not None:
+                torch.mul(block[original], per_length[original], out=unit)
             if first < end:
-                unit[first:end] -= held[pixels] if original is None else unit[original]
-        if newest is not None:
-            held[pixels] = unit[newest]
-        if n > 1 or newest is None:
-            sums += unit.square_().sum(dim=1)
+                difference = torch.addcmul(
+                    unit, block[first:end], per_length[first:end], value=-1.0
+                )
+                sums[first:end] += difference.square_().sum(dim=1)
     return sums.div_(n_pixels)
 
 

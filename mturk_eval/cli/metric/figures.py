@@ -91,6 +91,8 @@ def _figures(
     voted: VotedPictures,
     extracting: Extracting,
 ) -> list[NumberedFigure]:
+    import numpy as np
+
     from mturk_eval.metric.weights_file import BackboneRecord
     from mturk_eval.report.metric.files import (
         NumberedFigure,
