@@ -206,7 +206,7 @@ def _page(
         "pixels), each search from nothing. Gap: what is missing to the target, in per cent of it,",
         "median (largest) over the photographs. Encodes and seconds of processor time: mean per",
         f"photograph and rate. In all: seconds that passed for {n * len(RATES_BPP)} files with",
-        f"{workers} processes, on a machine that had other work too.",
+        f"{workers} processes.",
         "",
         f"Limits of the median: {limits}; what is over its limit is bold. OpenJPEG cuts its",
         "stream between coding passes of some 30 bytes: its limit holds from",
