@@ -38,6 +38,7 @@ from mturk_eval.stimuli.matching import (
     find_reconstructions,
     match,
 )
+from mturk_eval.stimuli.rates import extreme_rates, unequal_rates
 from mturk_eval.trials import ORIGINAL_METHOD, Kind, Stimulus
 
 CATCH_METHOD: Final = "catch-degraded"
@@ -355,27 +356,20 @@ def _check_rates(reconstructions: Sequence[Stimulus], tolerance: float) -> tuple
     StimuliError
         With both rows of each pair that differs by more than the tolerance.
     """
-    cells: dict[tuple[str, float | None], list[tuple[float, Stimulus]]] = defaultdict(list)
-    for stimulus in reconstructions:
-        if stimulus.bpp is not None:
-            cells[stimulus.image, stimulus.target_bpp].append((stimulus.bpp, stimulus))
-    refused, largest = [], 0.0
-    for (_, target), rated in cells.items():
-        (low, cheap), (high, dear) = min(rated, key=_rate), max(rated, key=_rate)
-        difference = high / low - 1
-        if target is not None and difference > tolerance:
-            refused.append(
-                f"  {cheap.id}: {low:.4g} bpp ({cheap.bytes} bytes), {dear.id}: {high:.4g} bpp "
-                f"({dear.bytes} bytes): {100 * difference:.1f} % apart"
-            )
-        elif target is None:
-            largest = max(largest, difference)
+    refused = unequal_rates(reconstructions, tolerance)
     if refused:
         raise StimuliError(
             f"Reconstructions of one target rate differ by more than {100 * tolerance:g} %:\n"
-            + "\n".join(refused)
+            + "\n".join(
+                f"  {pair.smaller.id}: {pair.smaller.bpp:.4g} bpp ({pair.smaller.bytes} bytes), "
+                f"{pair.larger.id}: {pair.larger.bpp:.4g} bpp ({pair.larger.bytes} bytes): "
+                f"{100 * pair.difference:.1f} % apart"
+                for pair in refused
+            )
             + "\nEncode them again closer to the target, or raise --rate-tolerance."
         )
+    without_target = [s for s in reconstructions if s.target_bpp is None]
+    largest = max((pair.difference for pair in extreme_rates(without_target)), default=0.0)
     notes = []
     if largest:
         notes.append(f"Rates compared within one original differ by up to {100 * largest:.1f} %.")
@@ -386,10 +380,6 @@ def _check_rates(reconstructions: Sequence[Stimulus], tolerance: float) -> tuple
             "files), so it could not be compared."
         )
     return tuple(notes)
-
-
-def _rate(rated: tuple[float, Stimulus]) -> float:
-    return rated[0]
 
 
 def _move_into_place(folder: Path, out: Path, batch: Batch) -> bool:

@@ -1,4 +1,4 @@
-"""What encoding came to: how near the targets, what is not reachable, what is no fair pair."""
+"""What encoding came to: how near the targets, what is not reachable, what looks the same."""
 
 from __future__ import annotations
 
@@ -47,18 +47,6 @@ class TargetSummary:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RatePair:
-    """The smallest and the largest file of one image at one target rate.
-
-    ``difference`` is a share of the smaller rate.
-    """
-
-    smaller: Stimulus
-    larger: Stimulus
-    difference: float
-
-
 def summarise(outcomes: Sequence[Outcome], side: Side) -> tuple[TargetSummary, ...]:
     """Summarise by method and target, in the order of the outcomes."""
     groups: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
@@ -67,24 +55,6 @@ def summarise(outcomes: Sequence[Outcome], side: Side) -> tuple[TargetSummary, .
     return tuple(
         _summarise(method, target, group, side) for (method, target), group in groups.items()
     )
-
-
-def unequal_rates(stimuli: Iterable[Stimulus], tolerance: float) -> tuple[RatePair, ...]:
-    """Images whose files at one target rate differ by more than a share: no fair 2AFC pairs.
-
-    `generate 2afc` refuses them by the same rule.
-    """
-    cells: dict[tuple[str, float], list[Stimulus]] = defaultdict(list)
-    for stimulus in stimuli:
-        if stimulus.target_bpp is not None and stimulus.bpp is not None:
-            cells[stimulus.image, stimulus.target_bpp].append(stimulus)
-    pairs = []
-    for rated in cells.values():
-        smaller, larger = min(rated, key=_rate), max(rated, key=_rate)
-        difference = _rate(larger) / _rate(smaller) - 1
-        if difference > tolerance:
-            pairs.append(RatePair(smaller=smaller, larger=larger, difference=difference))
-    return tuple(pairs)
 
 
 def identical_pictures(stimuli: Iterable[Stimulus]) -> tuple[tuple[Stimulus, ...], ...]:
@@ -103,7 +73,7 @@ def _summarise(method: str, target: str, outcomes: Sequence[Outcome], side: Side
             continue
         stimulus = outcome.entry.stimulus
         reached.append(stimulus)
-        rates.append(_rate(stimulus))
+        rates.append(stimulus.bpp or 0.0)
         wanted = target_bytes(outcome.ask, stimulus.width_px * stimulus.height_px, side)
         if wanted is not None and stimulus.bytes is not None:
             gaps.append(100 * abs(stimulus.bytes - wanted) / wanted)
@@ -122,7 +92,3 @@ def _summarise(method: str, target: str, outcomes: Sequence[Outcome], side: Side
         encodes=sum(outcome.encodes for outcome in outcomes),
         seconds=sum(outcome.seconds for outcome in outcomes),
     )
-
-
-def _rate(stimulus: Stimulus) -> float:
-    return stimulus.bpp or 0.0

@@ -20,7 +20,7 @@ from mturk_eval.stimuli.codecs.codec import Codec, Knob
 from mturk_eval.stimuli.codecs.errors import CodecError
 from mturk_eval.stimuli.codecs.with_pillow import WebP
 from mturk_eval.stimuli.encoding import Manner, Outcome, encode
-from mturk_eval.stimuli.encoding_summary import identical_pictures, summarise, unequal_rates
+from mturk_eval.stimuli.encoding_summary import identical_pictures, summarise
 from mturk_eval.stimuli.encoding_targets import (
     Ask,
     ask_bytes,
@@ -31,6 +31,7 @@ from mturk_eval.stimuli.encoding_targets import (
 )
 from mturk_eval.stimuli.folder import Reconstruction, StimuliFolder, Target
 from mturk_eval.stimuli.matching import find_pictures
+from mturk_eval.stimuli.rates import unequal_rates
 from tests.samples import picture
 
 SIZE = (64, 48)

@@ -18,8 +18,9 @@ from mturk_eval.cli.stimuli.options import Dask, Workers, processes
 if TYPE_CHECKING:
     from mturk_eval.stimuli.codecs.codec import Codec
     from mturk_eval.stimuli.encoding import Outcome
-    from mturk_eval.stimuli.encoding_summary import RatePair, TargetSummary
+    from mturk_eval.stimuli.encoding_summary import TargetSummary
     from mturk_eval.stimuli.encoding_targets import Asks
+    from mturk_eval.stimuli.rates import RatePair
 
 _SHOWN = 20
 
@@ -93,10 +94,11 @@ def encode(
         raise typer.BadParameter("give --workers or --dask, not both.")
     from mturk_eval.stimuli.encoding import Manner
     from mturk_eval.stimuli.encoding import encode as encode_all
-    from mturk_eval.stimuli.encoding_summary import identical_pictures, summarise, unequal_rates
+    from mturk_eval.stimuli.encoding_summary import identical_pictures, summarise
     from mturk_eval.stimuli.folder import StimuliFolder
     from mturk_eval.stimuli.images import parse_background
     from mturk_eval.stimuli.matching import find_pictures
+    from mturk_eval.stimuli.rates import unequal_rates
 
     design = settings_of(ctx).design
     codecs = _codecs(codec, method, timeout)
