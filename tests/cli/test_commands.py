@@ -54,6 +54,18 @@ def test_help_loads_no_heavy_library() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_an_interrupt_before_any_work_is_one_sentence() -> None:
+    code = (
+        "import mturk_eval.cli.app as module\n"
+        "def interrupted(**_): raise KeyboardInterrupt\n"
+        "module.app = interrupted\n"
+        "from mturk_eval.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "Error: stopped.\n")
+
+
 def test_version(cli: Cli) -> None:
     assert re.fullmatch(r"mturk-eval \d+\.\d+\.\d+\n", cli("--version").out)
 
