@@ -28,6 +28,7 @@ from mturk_eval.metric.backbones import Backbone
 from mturk_eval.metric.devices import check_device
 from mturk_eval.metric.errors import MetricInputError, import_extra
 from mturk_eval.metric.feature_store import FeatureStore, PairKey
+from mturk_eval.metric.memory import freed_memory_kept
 from mturk_eval.metric.pictures import (
     Picture,
     PicturePair,
@@ -115,15 +116,15 @@ def pair_features(
     size = pictures_per_batch or _pictures_per_batch(trunk, height, width)
     pictures = [original, *reconstructions]
     passing = _pair_pass(trunk)
-    vectors = np.concatenate(
-        [
+    with freed_memory_kept():
+        parts = [
             passing.run(
                 np.stack(pictures[start : start + size]),
                 [row == 0 for row in range(start, min(start + size, len(pictures)))],
             )
             for start in range(0, len(pictures), size)
         ]
-    )
+    vectors = np.concatenate(parts)
     # In batches of other sizes convolutions round otherwise, but x is at no distance from x.
     vectors[[np.array_equal(original, pixels) for pixels in reconstructions]] = 0.0
     return vectors
@@ -261,7 +262,8 @@ def _here(
         tasks, key=lambda task: (task.original.height_px, task.original.width_px)
     ):
         size = pictures_per_batch or _pictures_per_batch(trunk, height, width)
-        yield from _of_one_size(list(group), trunk, size, decoding_threads)
+        with freed_memory_kept():
+            yield from _of_one_size(list(group), trunk, size, decoding_threads)
 
 
 def _of_one_size(

@@ -41,10 +41,8 @@ class FireModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Squeeze, then both expansions, channel after channel."""
-        squeezed = torch.relu(self.squeeze(x))
-        return torch.cat(
-            [torch.relu(self.expand1x1(squeezed)), torch.relu(self.expand3x3(squeezed))], dim=1
-        )
+        squeezed = self.squeeze(x).relu_()
+        return torch.cat([self.expand1x1(squeezed), self.expand3x3(squeezed)], dim=1).relu_()
 
 
 class Trunk(nn.Module):
@@ -177,22 +175,27 @@ class PairPass:
         """
         groups = _groups(is_original)
         rows = [row for row, original in enumerate(is_original) if not original]
-        parts = []
+        slices = self._trunk.layer_slices.slices
         with torch.inference_mode(), exact_float32():
             batch = torch.from_numpy(pictures).to(self._trunk.mean.device)
-            taps = self._trunk.taps(batch.permute(0, 3, 1, 2).float().div_(255.0))
-            for tap, activations in enumerate(taps):
+            vectors = self._trunk.mean.new_zeros(len(batch), self._trunk.layer_slices.total)
+            tap = 0
+            for activations in self._trunk.taps(batch.permute(0, 3, 1, 2).float().div_(255.0)):
                 if tap == len(self._held):
                     _, n_channels, height, width = activations.shape
                     self._held.append(activations.new_empty(height * width, n_channels))
-                parts.append(_compared(activations, self._held[tap], groups)[rows])
+                _compare(activations, self._held[tap], groups, vectors[:, slices[tap]])
                 del activations  # or its memory is not there for the next layer
-            return np.asarray(torch.cat(parts, dim=1).cpu().numpy())
+                tap += 1  # noqa: SIM113 (enumerate would hold the memory, too)
+            return np.asarray(vectors[rows].cpu().numpy())
 
 
-def _compared(
-    activations: Tensor, held: Tensor, groups: Sequence[tuple[int | None, int, int]]
-) -> Tensor:
+def _compare(
+    activations: Tensor,
+    held: Tensor,
+    groups: Sequence[tuple[int | None, int, int]],
+    vectors: Tensor,
+) -> None:
     """Mean squared differences of one tap's activations from those of their originals.
 
     On a processor the pixels are taken in blocks that stay in its cache: each step alone would
@@ -205,31 +208,29 @@ def _compared(
         Activations of unit length of the original that came last; changed to those of the last
         original of the batch.
     groups : sequence of (row of the original or None, first, end row of its reconstructions)
-
-    Returns
-    -------
-    Tensor, shape (n, channels)
-        Rows of originals mean nothing.
+    vectors : Tensor, shape (n, channels)
+        Zeros, to be changed to the result. Rows of originals mean nothing.
     """
     columns = activations.permute(0, 2, 3, 1).flatten(1, 2)  # no copy: channels are last already
-    n, n_pixels, n_channels = columns.shape
+    _, n_pixels, n_channels = columns.shape
     on_cpu = columns.device.type == "cpu"
-    size = max(1, _NUMBERS_PER_BLOCK // (n * n_channels)) if on_cpu else n_pixels
-    sums = columns.new_zeros(n, n_channels)
-    for start in range(0, n_pixels, size):
-        pixels = slice(start, start + size)
-        block, unit = columns[:, pixels], held[pixels]
-        length = torch.linalg.vector_norm(block, dim=2, keepdim=True)
-        per_length = length.add_(NORM_EPSILON).reciprocal_()
-        for original, first, end in groups:
+    for original, first, end in groups:
+        begin = first if original is None else original
+        n_numbers = (end - begin) * n_channels
+        size = max(1, _NUMBERS_PER_BLOCK // n_numbers) if on_cpu else n_pixels
+        for start in range(0, n_pixels, size):
+            pixels = slice(start, start + size)
+            block, unit = columns[begin:end, pixels], held[pixels]
+            length = torch.linalg.vector_norm(block, dim=2, keepdim=True)
+            per_length = length.add_(NORM_EPSILON).reciprocal_()
             if original is not None:
-                torch.mul(block[original], per_length[original], out=unit)
+                torch.mul(block[0], per_length[0], out=unit)
             if first < end:
                 difference = torch.addcmul(
-                    unit, block[first:end], per_length[first:end], value=-1.0
+                    unit, block[first - begin :], per_length[first - begin :], value=-1.0
                 )
-                sums[first:end] += difference.square_().sum(dim=1)
-    return sums.div_(n_pixels)
+                vectors[first:end] += difference.square_().sum(dim=1)
+    vectors.div_(n_pixels)
 
 
 def _groups(is_original: Sequence[bool]) -> list[tuple[int | None, int, int]]:
