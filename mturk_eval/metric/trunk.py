@@ -198,8 +198,8 @@ def _compare(
 ) -> None:
     """Mean squared differences of one tap's activations from those of their originals.
 
-    On a processor the pixels are taken in blocks that stay in its cache: each step alone would
-    otherwise wait for memory.
+    On a processor they are taken in blocks that stay in its cache, each without gaps in memory:
+    as many whole pictures as fit, or else part of one. Each step would otherwise wait for memory.
 
     Parameters
     ----------
@@ -213,23 +213,25 @@ def _compare(
     """
     columns = activations.permute(0, 2, 3, 1).flatten(1, 2)  # no copy: channels are last already
     _, n_pixels, n_channels = columns.shape
-    on_cpu = columns.device.type == "cpu"
-    for original, first, end in groups:
+    n_numbers = _NUMBERS_PER_BLOCK if columns.device.type == "cpu" else columns.numel()
+    pixels_at_once = min(n_pixels, max(1, n_numbers // n_channels))
+    pictures_at_once = max(1, n_numbers // (n_channels * n_pixels))
+    for original, first, last in groups:
         begin = first if original is None else original
-        n_numbers = (end - begin) * n_channels
-        size = max(1, _NUMBERS_PER_BLOCK // n_numbers) if on_cpu else n_pixels
-        for start in range(0, n_pixels, size):
-            pixels = slice(start, start + size)
-            block, unit = columns[begin:end, pixels], held[pixels]
-            length = torch.linalg.vector_norm(block, dim=2, keepdim=True)
-            per_length = length.add_(NORM_EPSILON).reciprocal_()
-            if original is not None:
-                torch.mul(block[0], per_length[0], out=unit)
-            if first < end:
-                difference = torch.addcmul(
-                    unit, block[first - begin :], per_length[first - begin :], value=-1.0
-                )
-                vectors[first:end] += difference.square_().sum(dim=1)
+        for pixel in range(0, n_pixels, pixels_at_once):
+            pixels = slice(pixel, pixel + pixels_at_once)
+            unit = held[pixels]
+            for row in range(begin, last, pictures_at_once):
+                end = min(row + pictures_at_once, last)
+                block = columns[row:end, pixels]
+                length = torch.linalg.vector_norm(block, dim=2, keepdim=True)
+                per_length = length.add_(NORM_EPSILON).reciprocal_()
+                if row == original:
+                    torch.mul(block[0], per_length[0], out=unit)
+                    block, per_length = block[1:], per_length[1:]
+                if len(block) > 0:
+                    difference = torch.addcmul(unit, block, per_length, value=-1.0)
+                    vectors[end - len(block) : end] += difference.square_().sum(dim=1)
     vectors.div_(n_pixels)
 
 
