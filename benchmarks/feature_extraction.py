@@ -1,9 +1,9 @@
 """How much feature extraction costs over plain inference of the same backbone, and its memory.
 
-Plain inference runs the same batches up to the backbone's last tap and keeps nothing; extraction
-compares every tap of each reconstruction with its original. The two take turns in one process, with
-the same treatment of freed memory; the ratio is of their medians. Weights are random: their values
-cost nothing.
+Plain inference runs the same batches up to the backbone's last tap, through the modules that
+torchvision's definition is made of, channels last, and keeps nothing; extraction compares every tap
+of each reconstruction with its original. The two take turns in one process, with the same treatment
+of freed memory; the ratio is of their medians. Weights are random: their values cost nothing.
 
     python benchmarks/feature_extraction.py
     python benchmarks/feature_extraction.py --backbones vgg16_bn --sizes 256x256 512x768 --threads 2
@@ -25,8 +25,17 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor, nn
 
-from mturk_eval.metric.architectures import ARCHITECTURES
+from mturk_eval.metric.architectures import (
+    ARCHITECTURES,
+    BatchNorm,
+    Convolution,
+    Fire,
+    Layer,
+    MaxPool,
+    Relu,
+)
 from mturk_eval.metric.backbones import Backbone, random_backbone
 from mturk_eval.metric.feature_store import FeatureStore
 from mturk_eval.metric.features import extract_features
@@ -52,6 +61,7 @@ def pictures_of(height: int, width: int, n: int) -> Pixels:
 def torch_contenders(backbone: Backbone, pictures: Pixels, device: str, batch: int) -> Contenders:
     """Both ways through torch, from decoded pixels to numbers."""
     trunk = Trunk(backbone).to(device)
+    modules = usual_modules(backbone).to(device)
     starts = range(0, len(pictures), batch)
 
     def plain() -> None:
@@ -60,7 +70,7 @@ def torch_contenders(backbone: Backbone, pictures: Pixels, device: str, batch: i
                 part = torch.from_numpy(pictures[start : start + batch]).to(device)
                 x = part.permute(0, 3, 1, 2).float().div_(255.0)
                 x = ((x - trunk.mean) / trunk.std).contiguous(memory_format=torch.channels_last)
-                trunk.features(x).amax().item()  # waits for the device
+                modules(x).amax().item()  # waits for the device
 
     def extraction() -> None:
         passing = PairPass(trunk)
@@ -69,6 +79,53 @@ def torch_contenders(backbone: Backbone, pictures: Pixels, device: str, batch: i
             passing.run(part, [start + row == 0 for row in range(len(part))])
 
     return plain, extraction
+
+
+class UsualFire(nn.Module):
+    """SqueezeNet's module as torchvision defines it: each convolution rectified, then joined."""
+
+    def __init__(self, layer: Fire) -> None:
+        super().__init__()
+        self.squeeze, self.expand1x1, self.expand3x3 = map(usual_module, layer.parts.values())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Squeeze, then both expansions, channel after channel."""
+        x = self.squeeze(x).relu_()
+        return torch.cat([self.expand1x1(x).relu_(), self.expand3x3(x).relu_()], dim=1)
+
+
+def usual_modules(backbone: Backbone) -> nn.Sequential:
+    """The backbone up to its last tap as torchvision builds it."""
+    modules = nn.Sequential(*map(usual_module, backbone.architecture.layers)).eval()
+    state = {
+        key.removeprefix("features."): torch.from_numpy(value.copy())
+        for key, value in backbone.parameters.items()
+    }
+    missing, unknown = modules.load_state_dict(state, strict=False)
+    if unknown or any(not key.endswith("num_batches_tracked") for key in missing):
+        raise SystemExit(f"not the modules of {backbone.name}: {missing}, {unknown}")
+    return modules.to(memory_format=torch.channels_last).requires_grad_(False)
+
+
+def usual_module(layer: Layer) -> nn.Module:
+    """One of torchvision's modules."""
+    match layer:
+        case Convolution():
+            return nn.Conv2d(
+                layer.channels_in,
+                layer.channels_out,
+                layer.kernel,
+                stride=layer.stride,
+                padding=layer.padding,
+            )
+        case BatchNorm():
+            return nn.BatchNorm2d(layer.channels)
+        case Relu():
+            return nn.ReLU(inplace=True)
+        case MaxPool():
+            return nn.MaxPool2d(layer.kernel, layer.stride, ceil_mode=layer.ceil_mode)
+        case Fire():
+            return UsualFire(layer)
 
 
 def onnx_contenders(backbone: Backbone, pictures: Pixels, threads: int, batch: int) -> Contenders:

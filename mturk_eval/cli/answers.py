@@ -92,7 +92,7 @@ class Answers:
     def kind(self) -> str:
         """``votes`` where the CSV has choices, or the ledger has no ratings; else ``ratings``."""
         if self.data is not None:
-            from mturk_eval.tidy.files import column_names
+            from mturk_eval.tidy.csv_files import column_names
 
             choice = self.rename.get("choice", "choice")
             return "votes" if choice in column_names(self.data) else "ratings"

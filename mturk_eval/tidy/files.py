@@ -1,4 +1,4 @@
-"""Tidy tables in CSV files: read, ours or anybody's, and written.
+"""Tidy tables from CSV files, ours or anybody's.
 
 Every complaint names the file, the row as a spreadsheet numbers it (the header is row 1) and the
 column, and says what to do.
@@ -6,15 +6,9 @@ column, and says what to do.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import os
 import re
-import tempfile
-import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,14 +25,12 @@ from mturk_eval.tidy.columns import (
     check_roles,
     in_order,
 )
+from mturk_eval.tidy.csv_files import read_cells
 from mturk_eval.trials import CHOICES
 
 _MISSING = frozenset({"", "na", "nan", "n/a", "<na>"})
-_DELIMITERS = (",", ";", "\t")
 _WORDS_SHOWN = 5
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
-_SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n", re.IGNORECASE)
-"""What Excel puts before a table to name the separator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,11 +152,6 @@ def read_table(
     return _finished(path, frame, (), [*dropped, *nameless])
 
 
-def column_names(path: Path) -> tuple[str, ...]:
-    """The names in a table's header."""
-    return tuple(_cells(path)[0])
-
-
 def read_metric_values(path: Path) -> pd.DataFrame:
     """Read objective metrics: a row per stimulus, with its image, method (and bpp), and a column
     per metric; or columns ``metric`` and ``value``.
@@ -190,31 +177,6 @@ def read_metric_values(path: Path) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table: UTF-8, times in ISO 8601 UTC, missing cells empty; all of the file or nothing.
-
-    Columns keep the frame's order; rows too.
-    """
-    shown = frame.copy()
-    for name in shown.columns:
-        if isinstance(shown[name].dtype, pd.DatetimeTZDtype):
-            times = shown[name].dt.tz_convert("UTC")
-            shown[name] = times.dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str[:-3] + "Z"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            shown.to_csv(file, index=False, lineterminator="\n")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-# --- from cells to columns ----------------------------------------------------------------------
-
-
 def _read_columns(
     path: Path,
     rename: Mapping[str, str] | None,
@@ -224,7 +186,7 @@ def _read_columns(
     advice: Advice,
 ) -> pd.DataFrame:
     """The file as text columns under our names, rows numbered as in a spreadsheet."""
-    header, rows = _cells(path)
+    header, rows = read_cells(path)
     frame = pd.DataFrame(
         [cells for _, cells in rows],
         columns=pd.Index(header),
@@ -262,58 +224,6 @@ def _read_columns(
         frame = frame.assign(bpp=_numbers(path, frame, "bpp"))
     check_roles(frame, str(path))
     return frame
-
-
-def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header, and the non-empty rows with their numbers; cells stripped of outer blanks."""
-    reader, first_row = _reader(path)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        if not any(header):
-            raise TableError(f"{path} is empty; a table starts with a row of column names.")
-        twice = {name for name in header if header.count(name) > 1}
-        if twice:
-            raise TableError(
-                f"{path}, row {first_row}: column {_list(sorted(twice))} occurs twice."
-            )
-        rows = []
-        for number, cells in enumerate(reader, start=first_row + 1):
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                raise TableError(
-                    f"{path}, row {number}: {len(cells)} cells where the header has {len(header)}. "
-                    "Quote cells that contain the separator, and close every quotation mark."
-                )
-            rows.append((number, [cell.strip() for cell in cells]))
-    except csv.Error as error:
-        raise TableError(f"{path}: not readable as CSV ({error}).") from error
-    return header, rows
-
-
-def _reader(path: Path) -> tuple[Iterator[list[str]], int]:
-    """The rows of a file, and the number of the first: 1, or 2 below a line ``sep=;``."""
-    try:
-        raw = path.read_bytes()
-        if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
-        if raw[:4] == b"PK\x03\x04":
-            raise TableError(f"{path} is a workbook, not a CSV. Save the sheet as 'CSV UTF-8'.")
-        text = raw.decode("utf-8-sig")
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise TableError(f"{path}: the compressed file is damaged ({error}).") from error
-    except OSError as error:
-        raise TableError(f"{path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise TableError(
-            f"{path}: byte {error.start} is not UTF-8. Save the file as 'CSV UTF-8'."
-        ) from error
-    if named := _SEPARATOR_LINE.match(text):
-        body = io.StringIO(text[named.end() :], newline="")
-        return csv.reader(body, delimiter=named[1]), 2
-    first = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first.count)
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), 1
 
 
 def _known_choice(

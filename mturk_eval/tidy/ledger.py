@@ -73,7 +73,7 @@ def export_tidy(ledger_url: str, batches: Sequence[str], out: Path) -> list[Writ
     TableError
         If ``out`` is a folder.
     """
-    from mturk_eval.tidy.files import write_csv
+    from mturk_eval.tidy.csv_files import write_csv
 
     if out.is_dir():
         raise TableError(f"--out {out} is a folder; give a file such as {out / 'responses.csv'}.")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mturk_eval.errors import TableError
 from mturk_eval.tidy.columns import model_rows
-from mturk_eval.tidy.files import read_ratings, read_table, read_votes, write_csv
+from mturk_eval.tidy.csv_files import write_csv
+from mturk_eval.tidy.files import read_ratings, read_table, read_votes
 
 GOOD = "rater,image,method,bpp,rating\nann,sky,jxl,0.5,7\nbob,sky,webp,,3\n"
 VOTES = "rater,image,bpp,method_left,method_right,choice\nann,sky,0.5,jxl,webp,left\n"

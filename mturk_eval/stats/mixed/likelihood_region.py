@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +14,19 @@ from mturk_eval.stats.linear.curvature import curvature
 from mturk_eval.stats.linear.deviance import Point
 from mturk_eval.stats.linear.equations import NotPositiveDefiniteError
 from mturk_eval.stats.linear.fitting import LinearFit
+from mturk_eval.stats.mixed.constrained_maximum import Value, are_opposed, constrained_maximum
 
 Array = NDArray[np.float64]
-Value = tuple[float, Array]
-"""A number and its gradient."""
 Target = Callable[[tuple[Array, ...], float], tuple[float, list[Array], float]]
 """From factors and log s to a number and its derivatives in either."""
 
 _ON_THE_BORDER = 1e-3  # of the deviance
-_CLOSE = 1e-5  # likewise: the limit is then right to a millionth of half the width
 _FLATTEST = 1e-6  # of the largest curvature
 _NO_VARIANCE = 1e-3  # of the estimate: a standard deviation this small is zero
 _NOTABLE_SD = 0.3  # of an effect on the answers, in residual standard deviations
 _FULL_CORRELATION = 1.0 - 1e-5
 _OUTSIDE = 1e10
 _MOST_STEPS = 50
-_ALIGNED = 1e-6  # 1 - the cosine: the value is then right to a millionth of half the width
 _LARGEST_EXPONENT = 250.0
 _NO_VALUE = (NotPositiveDefiniteError, StatisticsError, np.linalg.LinAlgError)
 
@@ -284,14 +280,14 @@ class LikelihoodRegion:
         reasons = []
         for start in self._starts(value_at, room_at, turn, first):
             try:
-                place, trouble = _constrained_maximum(value_at, room_at, start)
+                place, trouble = constrained_maximum(value_at, room_at, start)
                 value, slope = value_at(place)
                 room, room_slope = room_at(place)
             except _NO_VALUE:
                 reasons.append("the likelihood has no value on the way")
                 continue
             ended = ends_at is not None and value >= sign * ends_at and room > -_ON_THE_BORDER
-            reached = not trouble or _are_opposed(slope, room_slope)
+            reached = not trouble or are_opposed(slope, room_slope)
             if ended or (reached and abs(room) < _ON_THE_BORDER):
                 return Limit(value=sign * value)
             reasons.append(trouble or "it stopped short of the limit")
@@ -350,59 +346,6 @@ def _curvature(fit: LinearFit, minimum: Point) -> Array:
     result[:m, m] = result[m, :m] = -2.0 * found.residual / minimum.residual_variance
     result[m, m] = 4.0 * fit.n_observations
     return result
-
-
-class _ReachedError(Exception):
-    """The search is where it should end."""
-
-    def __init__(self, place: Array) -> None:
-        super().__init__()
-        self.place = place
-
-
-def _constrained_maximum(
-    value_at: Callable[[Array], Value], room_at: Callable[[Array], Value], start: Array
-) -> tuple[Array, str | None]:
-    """Maximise the value where there is room; the place, and why it is not one."""
-    known: dict[bytes, Value] = {}
-
-    def room(position: Array) -> Value:
-        key = position.tobytes()  # SLSQP asks for a value and its gradient one after the other
-        if key not in known:
-            known.clear()
-            known[key] = room_at(position)
-            room_left, room_slope = known[key]
-            if abs(room_left) < _CLOSE and _are_opposed(value_at(position)[1], room_slope):
-                raise _ReachedError(position.copy())
-        return known[key]
-
-    def loss(position: Array) -> Value:
-        value, slope = value_at(position)
-        return -value, -slope
-
-    inside: Any = {
-        "type": "ineq",
-        "fun": lambda position: room(position)[0],
-        "jac": lambda position: room(position)[1],
-    }
-    try:
-        found = optimize.minimize(
-            loss,
-            start,
-            jac=True,
-            method="SLSQP",
-            constraints=inside,
-            options={"ftol": 1e-9, "maxiter": _MOST_STEPS},
-        )
-    except _ReachedError as reached:  # SLSQP would go on until rounding stops it
-        return reached.place, None
-    return np.asarray(found.x), None if found.success else str(found.message)
-
-
-def _are_opposed(slope: Array, room_slope: Array) -> bool:
-    """Whether a value can only grow where the room shrinks: the condition for a maximum."""
-    lengths = float(np.linalg.norm(slope) * np.linalg.norm(room_slope))
-    return lengths > 0.0 and float(slope @ room_slope) < -lengths * (1.0 - _ALIGNED)
 
 
 def _whitening(curvature: Array) -> Array:
