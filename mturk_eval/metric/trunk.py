@@ -29,7 +29,7 @@ from mturk_eval.metric.architectures import (
 from mturk_eval.metric.backbones import Backbone, convolution_parameters
 
 _KERNEL_DIMENSIONS: Final = 4
-_HAS_FUSED: Final = hasattr(torch.ops.mkldnn, "_convolution_pointwise")  # of x86 builds
+_HAS_FUSED: Final = hasattr(torch.ops.mkldnn, "_convolution_pointwise")  # oneDNN
 _NUMBERS_PER_BLOCK: Final = 1 << 18  # 1 MiB: smaller blocks cost calls, larger ones leave the cache
 
 
@@ -37,22 +37,16 @@ class RectifiedConvolution(nn.Conv2d):
     """A convolution and the ReLU after it."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """In one pass over the memory where torch has that: on a processor, without gradients."""
-        if _HAS_FUSED and x.device.type == "cpu" and not torch.is_grad_enabled():
-            rectified: Tensor = torch.ops.mkldnn._convolution_pointwise(
-                x,
-                self.weight,
-                self.bias,
-                self.padding,
-                self.stride,
-                self.dilation,
-                self.groups,
-                "relu",
-                [],
-                "",
-            )
-            return rectified
-        return super().forward(x).relu_()
+        """In one pass over the memory, where torch has that: oneDNN, float32, no gradient."""
+        on_cpu = x.device.type == "cpu" and x.dtype == torch.float32
+        if not (_HAS_FUSED and on_cpu) or torch.is_grad_enabled():
+            return super().forward(x).relu_()
+        weight, bias = self.weight, self.bias
+        shape = (self.padding, self.stride, self.dilation, self.groups)
+        rectified: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, weight, bias, *shape, "relu", [], ""
+        )
+        return rectified
 
 
 class FireModule(nn.Module):

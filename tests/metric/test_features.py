@@ -122,6 +122,19 @@ def test_maps_of_a_single_pixel_average_no_rounding_of_single_precision() -> Non
     assert max(errors) < 1e-5
 
 
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def test_a_torch_without_the_fused_convolution_gives_the_same_vector(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = photograph(70, 66, seed=1)
+    y = noisy(x, 20, seed=2)
+    fused = pair_features(trunk_of(name), x, [y])
+    monkeypatch.setattr("mturk_eval.metric.trunk._HAS_FUSED", False)
+    apart = pair_features(trunk_of(name), x, [y])
+    np.testing.assert_allclose(fused, apart, rtol=1e-3, atol=1e-7)
+    assert fused.sum() == pytest.approx(apart.sum(), rel=1e-6)
+
+
 def both_distances(name: str, size: tuple[int, int], seed: int) -> tuple[float, float]:
     """Between a picture and a noisy version of it: from our vector, by the published formula."""
     backbone = backbone_of(name)
