@@ -29,47 +29,43 @@ def save(name: str, png: bytes) -> None:
     small.save(PICTURES / name, optimize=True)
 
 
-def take_hits(browser: Browser, demo: Path) -> None:
-    """Both pages as a rater sees them, the magnifier over the 2AFC's pictures."""
+def take_hit(browser: Browser, demo: Path) -> None:
+    """A 2AFC page as a rater sees it, the magnifier over its pictures."""
     with tempfile.TemporaryDirectory() as folder:
-        for kind in ("satisfaction", "2afc"):
-            batch = read_batch(demo / kind)
-            out = Path(folder) / kind
-            pages = write_previews(
-                batch.hits, batch.kind, batch.settings.wording, demo / kind / "images", out,
-                load_templates(out),
-            )  # fmt: skip
-            page = browser.new_page(viewport={"width": 1280, "height": 640})
-            first = [hit.trials[0].original.image for hit in batch.hits]
-            chosen = min(range(len(first)), key=lambda n: (first[n] not in LIVELY, n))
-            page.goto(f"{pages[1 + chosen].as_uri()}?assignmentId=PICTURE")
-            page.locator("#help").click()
-            page.locator("fieldset.current.ready").wait_for()
-            if kind == "2afc":
-                page.locator("fieldset.current img").nth(1).hover(position={"x": 220, "y": 150})
-                page.wait_for_timeout(300)
-            save(f"{kind}.png", page.screenshot())
-            page.close()
+        out = Path(folder)
+        batch = read_batch(demo / "2afc")
+        pages = write_previews(
+            batch.hits, batch.kind, batch.settings.wording, demo / "2afc" / "images", out,
+            load_templates(out),
+        )  # fmt: skip
+        page = browser.new_page(viewport={"width": 1280, "height": 640})
+        first = [hit.trials[0].original.image for hit in batch.hits]
+        chosen = min(range(len(first)), key=lambda n: (first[n] not in LIVELY, n))
+        page.goto(f"{pages[1 + chosen].as_uri()}?assignmentId=PICTURE")
+        page.locator("#help").click()
+        page.locator("fieldset.current.ready").wait_for()
+        page.locator("fieldset.current img").nth(1).hover(position={"x": 220, "y": 150})
+        page.wait_for_timeout(300)
+        save("2afc.png", page.screenshot())
 
 
-def take_figures(browser: Browser, demo: Path) -> None:
-    """Two of the report's figures."""
+def take_figure(browser: Browser, demo: Path) -> None:
+    """The report's first figure."""
     page = browser.new_page(viewport={"width": 1000, "height": 900})
     page.goto((demo / "report.html").resolve().as_uri())
-    for name, number in (("means.png", 0), ("scores.png", 3)):
-        save(name, page.locator("figure").nth(number).screenshot())
+    save("means.png", page.locator("figure").first.screenshot())
 
 
 def main() -> None:
-    """Take all pictures."""
+    """Take both pictures."""
     demo = Path(sys.argv[1])
     chromium = shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        take_hits(browser, demo)
-        take_figures(browser, demo)
+        take_hit(browser, demo)
+        take_figure(browser, demo)
         browser.close()
 
 
