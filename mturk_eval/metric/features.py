@@ -114,20 +114,24 @@ def pair_features(
     height, width, _ = original.shape
     check_size(height, width, trunk.backbone.architecture, "The original")
     size = pictures_per_batch or _pictures_per_batch(trunk, height, width)
-    pictures = [original, *reconstructions]
-    passing = _pair_pass(trunk)
     with freed_memory_kept():
-        parts = [
-            passing.run(
-                np.stack(pictures[start : start + size]),
-                [row == 0 for row in range(start, min(start + size, len(pictures)))],
-            )
-            for start in range(0, len(pictures), size)
-        ]
-    vectors = np.concatenate(parts)
+        vectors = _vectors(trunk, [original, *reconstructions], size)
     # In batches of other sizes convolutions round otherwise, but x is at no distance from x.
     vectors[[np.array_equal(original, pixels) for pixels in reconstructions]] = 0.0
     return vectors
+
+
+def _vectors(trunk: Trunk, pictures: Sequence[Pixels], size: int) -> NDArray[np.float32]:
+    """Of all pictures but the first, compared with it; nothing outlives the call but they."""
+    passing = _pair_pass(trunk)
+    parts = [
+        passing.run(
+            np.stack(pictures[start : start + size]),
+            [row == 0 for row in range(start, min(start + size, len(pictures)))],
+        )
+        for start in range(0, len(pictures), size)
+    ]
+    return np.concatenate(parts)
 
 
 def extract_features(

@@ -21,7 +21,8 @@ def freed_memory_kept() -> Iterator[None]:
 
     Linux clears each page of memory when a process first touches it. glibc returns large blocks
     at once, so a backbone's activations, tens of megabytes per layer, would be cleared again for
-    every batch: up to a third of the time of a light backbone. With another C library nothing
+    every batch: up to half of the time of a light backbone. The most that is held at once grows by
+    some 15 %, as blocks of many sizes do not fit each other's gaps. With another C library nothing
     happens. At the end the limits are those that glibc itself comes to in a process that frees
     large blocks.
     """

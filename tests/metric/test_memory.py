@@ -56,3 +56,31 @@ def test_memory_that_was_freed_is_used_again_and_given_back_at_the_end(fails: bo
     assert found["kept"] < found["usual"] / 10
     assert found["given_back"] > 0.9
     assert found["after"] > found["usual"] / 2
+
+
+USE = """
+import resource
+from pathlib import Path
+
+import numpy as np
+
+from mturk_eval.metric.backbones import random_backbone
+from mturk_eval.metric.features import pair_features
+from mturk_eval.metric.trunk import Trunk
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+trunk = Trunk(random_backbone("squeezenet1_1", 1))
+small, large = np.zeros((20, 20, 3), np.uint8), np.zeros((800, 800, 3), np.uint8)
+pair_features(trunk, small, [small])
+before = resident()
+pair_features(trunk, large, [large])
+print((resident() - before) >> 20)
+"""
+
+
+def test_features_leave_no_activations_behind() -> None:
+    pytest.importorskip("torch")
+    done = subprocess.run([sys.executable, "-c", USE], capture_output=True, check=True)
+    assert int(done.stdout) < 40  # MB; an original's activations alone take 80

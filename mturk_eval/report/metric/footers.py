@@ -42,7 +42,8 @@ def rate_footer(result: MetricComparison, backbones: Sequence[BackboneRecord]) -
 def _votes(result: MetricComparison) -> str:
     return (
         f"{result.n_votes:,} votes on {result.n_triplets:,} triplets of {result.n_originals:,} "
-        f"{'held-out ' if result.split is not None else ''}originals."
+        f"{'held-out ' if result.split is not None else ''}"
+        f"original{'' if result.n_originals == 1 else 's'}."
     )
 
 
